@@ -1,0 +1,162 @@
+"""The command line. Heavy imports wait until a command needs them, so that --help is quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from funding_pipeline import __version__
+from funding_pipeline.commands.sql_format import OutputFormat
+from funding_pipeline.core.errors import FundingPipelineError
+
+app = typer.Typer(
+    name="funding-pipeline",
+    help="Study and trade funding-rate differentials between perpetual-swap exchanges. "
+    "The market is chosen by FUNDING_MARKET (simulated, recorded) and FUNDING_DATA.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Data = Annotated[
+    Path,
+    typer.Option("--data", help="Folder of history; funding_rates.parquet alone can be forecast."),
+]
+From = Annotated[str, typer.Option("--from", help="First day or moment, UTC: 2025-01-31, 2025-01-31T08:00.")]
+To = Annotated[str, typer.Option("--to", help="Last day (whole) or moment, UTC.")]
+Horizon = Annotated[str, typer.Option(help="Hours that a forecast is about, such as 24h or 168h.")]
+
+
+@app.command()
+def run(
+    full: Annotated[bool, typer.Option("--full", help="Load every quarter again, not only new.")] = False,
+) -> None:
+    """Run the whole pipeline once: load, features, forecasts, plan, orders, back-test, report."""
+    from funding_pipeline.commands.run import run_pipeline
+    from funding_pipeline.settings import load_settings
+
+    run_pipeline(load_settings(), full=full)
+
+
+@app.command()
+def up() -> None:
+    """Start the Dagster web UI and its daemon on 127.0.0.1, until Ctrl-C."""
+    from funding_pipeline.commands.up import start_web_ui
+    from funding_pipeline.settings import load_settings
+
+    raise typer.Exit(start_web_ui(load_settings()))
+
+
+@app.command()
+def backtest(
+    data: Data,
+    start: From,
+    end: To,
+    out: Annotated[Path, typer.Option("--out", help="Folder for summary.json and the Parquet files.")],
+    capital_usd: Annotated[float, typer.Option(min=1.0, help="Spread evenly over the venues.")] = 1_000_000.0,
+    every: Annotated[str, typer.Option(help="Time between decisions, such as 8h.")] = "8h",
+    horizon: Horizon = "168h",
+    baselines: Annotated[bool, typer.Option(help="Run the baselines beside it.")] = True,
+) -> None:
+    """Back-test recorded history; every decision uses only what was known then."""
+    from funding_pipeline.commands.period import parse_hours, parse_period
+    from funding_pipeline.commands.research import backtest as run_it
+    from funding_pipeline.portfolio.config import PortfolioConfig
+
+    first, last = parse_period(start, end)
+    portfolio = PortfolioConfig(
+        capital_usd=capital_usd, rebalance_every_hours=parse_hours(every, option="--every")
+    )
+    run_it(
+        data=data,
+        start=first,
+        end=last,
+        out=out,
+        portfolio=portfolio,
+        horizon_hours=parse_hours(horizon, option="--horizon"),
+        with_baselines=baselines,
+    )
+
+
+@app.command()
+def forecast(
+    data: Data,
+    train_end: Annotated[str, typer.Option("--train-end", help="Train only on rows known before this.")],
+    start: From,
+    end: To,
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    every: Annotated[str, typer.Option(help="Time between forecasts, such as 8h.")] = "8h",
+    horizon: Horizon = "168h",
+) -> None:
+    """Forecast funding per venue and symbol with a model trained on the past only."""
+    from funding_pipeline.commands.period import parse_hours, parse_moment, parse_period
+    from funding_pipeline.commands.research import forecast as run_it
+
+    first, last = parse_period(start, end)
+    run_it(
+        data=data,
+        train_end=parse_moment(train_end, option="--train-end"),
+        start=first,
+        end=last,
+        every_hours=parse_hours(every, option="--every"),
+        horizon_hours=parse_hours(horizon, option="--horizon"),
+        out=out,
+    )
+
+
+@app.command()
+def validate(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Judge this folder, not the set market.")
+    ] = None,
+    definitions_only: Annotated[
+        bool, typer.Option("--definitions-only", help="Only load the Dagster definitions.")
+    ] = False,
+) -> None:
+    """Check the installation, the market's data (Great Expectations) and the Dagster definitions."""
+    from funding_pipeline.commands.validate import validate as run_it
+    from funding_pipeline.settings import Settings, load_settings
+
+    settings = load_settings() if data is None else Settings(market="recorded", data=data)
+    run_it(settings, definitions_only=definitions_only)
+
+
+@app.command()
+def sql(
+    statement: Annotated[str | None, typer.Argument(help="One statement; without it, the tables.")] = None,
+    output: Annotated[OutputFormat, typer.Option("--format", help="How to print rows.")] = OutputFormat.TABLE,
+) -> None:
+    """Ask the stored tables in SQL (DuckDB), e.g. "select * from settled_funding limit 5"."""
+    from funding_pipeline.commands.sql import run_sql
+    from funding_pipeline.settings import load_settings
+
+    run_sql(load_settings(), statement, output=output)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Options that come before a command."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit()
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one line on standard error and exit code 2."""
+    from funding_pipeline.commands.console import print_error
+
+    try:
+        app()
+    except FundingPipelineError as error:
+        print_error(error)
+        sys.exit(2)
+    except OSError as error:  # a full disk, a missing permission: the file is named in the error
+        print_error(error)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print_error(KeyboardInterrupt("interrupted; what was stored is whole"))
+        sys.exit(130)

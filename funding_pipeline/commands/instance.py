@@ -1,0 +1,33 @@
+"""The Dagster instance of a market: its home, its settings file and the environment of its processes."""
+
+import os
+import shutil
+from pathlib import Path
+
+from funding_pipeline.core.errors import SettingsError
+from funding_pipeline.settings import Settings, project_root
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Make the market's DAGSTER_HOME, give it the project's dagster.yaml, and point this process to it.
+
+    Telemetry of Dagster, MLflow and Great Expectations is off here and in every child process.
+    """
+    home = settings.state_dir / "dagster"
+    source = project_root() / "dagster.yaml"
+    if not source.is_file():
+        raise SettingsError(f"{source} is missing: run from a checkout of funding_pipeline")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, home / "dagster.yaml")
+    except OSError as error:
+        raise SettingsError(
+            f"{home} cannot be written ({error.strerror}): set FUNDING_HOME to a folder of yours"
+        ) from error
+    os.environ.update(
+        DAGSTER_HOME=str(home),
+        GX_ANALYTICS_ENABLED="false",
+        MLFLOW_DISABLE_TELEMETRY="true",
+        DO_NOT_TRACK="1",
+    )
+    return home

@@ -1,0 +1,130 @@
+"""`funding-pipeline backtest` and `forecast`: research on a folder of history, in memory.
+
+They read the folder directly and share every function with the assets; nothing is stored.
+"""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from funding_pipeline.commands.console import console, counter
+from funding_pipeline.core.errors import InsufficientHistoryError, StorageError
+from funding_pipeline.core.market import Market
+from funding_pipeline.core.tables import MarketTables
+from funding_pipeline.core.venue_terms import load_venue_terms
+from funding_pipeline.market.recorded import RecordedMarket
+from funding_pipeline.market_data.normalization import normalized_market
+from funding_pipeline.portfolio.config import PortfolioConfig
+from funding_pipeline.storage.backtest_files import write_backtest
+from funding_pipeline.validation.backtest import BacktestConfig, run_backtest
+from funding_pipeline.validation.research import (
+    forecasts_trained_once,
+    research_panel,
+    walk_forward_forecasts,
+)
+
+
+def backtest(
+    *,
+    data: Path,
+    start: datetime,
+    end: datetime,
+    out: Path,
+    portfolio: PortfolioConfig,
+    horizon_hours: int,
+    with_baselines: bool,
+) -> None:
+    """Back-test a folder's history and write summary.json and the Parquet files into `out`."""
+    _require_writable(out)
+    market, tables = _open(data)
+    last = min(end, market.span().end)
+    console.print("features and labels ...")
+    panel = research_panel(
+        tables,
+        start=market.span().start,
+        end=last,
+        every_hours=portfolio.rebalance_every_hours,
+        horizon_hours=horizon_hours,
+    )
+    _require_overlap(panel.features, start=start, end=last)
+    console.print("walk-forward forecasts ...")
+    forecasts = walk_forward_forecasts(
+        panel, start=start, end=last, horizon_hours=horizon_hours, progress=counter("fold")
+    ).forecasts
+    console.print("back-test ...")
+    result = run_backtest(
+        tables=tables,
+        forecasts=forecasts,
+        terms=load_venue_terms(),
+        config=BacktestConfig(start=start, end=last, portfolio=portfolio, with_baselines=with_baselines),
+        progress=counter("decision", every=300),
+    )
+    summary = write_backtest(result, out, market=market)
+    headline = {key: summary[key] for key in ("net_return_annual", "sharpe", "max_drawdown", "turnover")}
+    console.print_json(json.dumps(headline))
+    console.print(f"written: {out}/summary.json, equity, trades, positions, funding (Parquet)")
+
+
+def forecast(
+    *,
+    data: Path,
+    train_end: datetime,
+    start: datetime,
+    end: datetime,
+    every_hours: int,
+    horizon_hours: int,
+    out: Path,
+) -> None:
+    """Train on what was known before `train_end`, forecast [start, end], write one Parquet file."""
+    _require_writable(out.parent)
+    market, tables = _open(data)
+    console.print("features and labels ...")
+    panel = research_panel(
+        tables,
+        start=market.span().start,
+        end=min(end, market.span().end),
+        every_hours=every_hours,
+        horizon_hours=horizon_hours,
+    )
+    _require_overlap(panel.features, start=start, end=end)
+    console.print(f"training on rows known before {train_end:%Y-%m-%d %H:%M} UTC ...")
+    frame = forecasts_trained_once(
+        panel, train_end=train_end, start=start, end=end, horizon_hours=horizon_hours
+    )
+    try:
+        frame.write_parquet(out)
+    except OSError as error:
+        raise StorageError(f"{out} was not written: {error.strerror or error}") from error
+    console.print(f"written: {out}, {frame.height} forecasts of {frame['as_of'].n_unique()} decisions")
+
+
+def _open(data: Path) -> tuple[Market, MarketTables]:
+    market = RecordedMarket(data)
+    console.print(f"[bold]{market.label}[/]: reading and normalizing ...")
+    normalized = normalized_market(market)
+    if normalized.quarantine.height:
+        console.print(f"  [yellow]{normalized.quarantine.height} rows quarantined[/] (`validate` lists them)")
+    for reason in normalized.refused_symbols.values():
+        console.print(f"  [yellow]refused:[/] {reason}")
+    return market, normalized.tables
+
+
+def _require_overlap(features: pl.DataFrame, *, start: datetime, end: datetime) -> None:
+    inside = features.filter(pl.col("as_of").is_between(start, end))
+    if inside.is_empty():
+        known = features.select(pl.col("as_of").min().alias("a"), pl.col("as_of").max().alias("b")).row(0)
+        span = (
+            "there are none" if known[0] is None else f"they span {known[0]:%Y-%m-%d} to {known[1]:%Y-%m-%d}"
+        )
+        raise InsufficientHistoryError(
+            f"no settled funding is known between {start:%Y-%m-%d} and {end - timedelta(1):%Y-%m-%d}; {span}"
+        )
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be made: {error.strerror}") from error

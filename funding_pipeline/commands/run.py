@@ -1,0 +1,125 @@
+"""`funding-pipeline run`: the whole pipeline once, as Dagster runs, then a summary on one screen."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from funding_pipeline import __version__
+from funding_pipeline.commands.console import console, event_printer
+from funding_pipeline.commands.instance import prepare_home
+from funding_pipeline.commands.summary import print_summary
+from funding_pipeline.core.errors import FundingPipelineError
+from funding_pipeline.core.market import Market
+from funding_pipeline.definitions import build_definitions
+from funding_pipeline.defs.jobs import BUILD_FEATURES, LOAD, REFERENCE, RESEARCH
+from funding_pipeline.defs.partitions import market_partitions, quarter_partitions
+from funding_pipeline.settings import Settings
+
+_LAST_ASSET = "settled_funding"
+
+
+def run_pipeline(settings: Settings, *, full: bool) -> None:
+    """Load what is missing (`full`: everything), then forecast, plan, back-test and report.
+
+    Raises FundingPipelineError naming the step that failed; what was stored before stays as it was.
+    """
+    started = time.perf_counter()
+    market = settings.open_market()
+    home = prepare_home(settings)
+    console.print(f"[bold]{market.label}[/]  state in {home.parent}")
+    definitions = build_definitions(settings=settings, loggers={"console": event_printer})
+    with dg.DagsterInstance.get() as instance:
+        quarters = _quarters_to_load(market, instance, settings, full=full)
+        for job, tags in _steps(market, quarters):
+            _execute(definitions, job, tags=tags, instance=instance)
+    _remember_source(settings)
+    print_summary(settings, market, seconds=time.perf_counter() - started)
+
+
+def _steps(market: Market, quarters: Sequence[str]) -> list[tuple[str, Mapping[str, str]]]:
+    """Jobs in order, with the run tags that choose their partitions."""
+    keys = market_partitions(market.span()).get_partition_keys()
+    chosen = [key for key in keys if key.split("|")[0] in set(quarters)]
+    return [
+        (LOAD, _range(chosen)),
+        (REFERENCE, {}),
+        (BUILD_FEATURES, _range(quarters)),
+        (RESEARCH, {}),
+    ]
+
+
+def _range(keys: Sequence[str]) -> Mapping[str, str]:
+    return {
+        "dagster/asset_partition_range_start": keys[0],
+        "dagster/asset_partition_range_end": keys[-1],
+    }
+
+
+def _quarters_to_load(
+    market: Market, instance: dg.DagsterInstance, settings: Settings, *, full: bool
+) -> Sequence[str]:
+    """Every quarter from the first that is not loaded for all venues; at least the newest one."""
+    span = market.span()
+    quarters = quarter_partitions(span).get_partition_keys()
+    if full or _source_changed(settings):
+        return quarters
+    loaded = instance.get_materialized_partitions(dg.AssetKey(_LAST_ASSET))
+    for index, quarter in enumerate(quarters):
+        if not all(f"{quarter}|{venue}" in loaded for venue in span.venues):
+            return quarters[index:]
+    return quarters[-1:]
+
+
+def _execute(
+    definitions: dg.Definitions, job: str, *, tags: Mapping[str, str], instance: dg.DagsterInstance
+) -> None:
+    console.print(f"\n[bold]{job}[/]" + (f"  {' to '.join(dict.fromkeys(tags.values()))}" if tags else ""))
+    result = definitions.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        tags=dict(tags),
+        run_config={"loggers": {"console": {}}},
+        raise_on_error=False,
+    )
+    if result.success:
+        return
+    raise FundingPipelineError(f"{job} failed: {_failure(result)}")
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> str:
+    """The first cause in one line: a broken check with its finding, or a step with its error."""
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+            name = f"check {evaluation.check_name} of {evaluation.asset_key.to_user_string()}"
+            return f"{name}: {evaluation.description} (see the web UI: `make up`)"
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            message = (error.message if error else "unknown").strip().splitlines()[0]
+            return f"{event.step_key}: {message.split(': ', 1)[-1]}"
+    return "no step says why; see the run in the web UI (`make up`)"
+
+
+def _source(settings: Settings) -> dict[str, object]:
+    """What the loaded data were made from: files with size and time, or the simulation's version."""
+    if settings.market_kind == "recorded" and settings.data is not None:
+        files = sorted(settings.data.glob("*.parquet"))
+        return {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
+    return {"simulated": __version__}
+
+
+def _source_file(settings: Settings) -> Path:
+    return settings.state_dir / "source.json"
+
+
+def _source_changed(settings: Settings) -> bool:
+    path = _source_file(settings)
+    return not path.is_file() or json.loads(path.read_text("utf-8")) != _source(settings)
+
+
+def _remember_source(settings: Settings) -> None:
+    _source_file(settings).write_text(json.dumps(_source(settings), indent=1), "utf-8")

@@ -1,0 +1,119 @@
+"""The one-screen summary at the end of a run, read back from what was stored."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from rich.table import Table
+
+from funding_pipeline.commands.console import console
+from funding_pipeline.core.market import Market
+from funding_pipeline.defs.models import LATEST, REGIMES, SKILL
+from funding_pipeline.defs.portfolio import PLAN
+from funding_pipeline.defs.validation import report_dir
+from funding_pipeline.settings import Settings
+from funding_pipeline.storage.lake import Lake
+
+_PERCENT_PER_YEAR = 24 * 365 * 100
+_SOURCES = ("funding", "basis", "fees", "slippage")
+
+
+def print_summary(settings: Settings, market: Market, *, seconds: float) -> None:
+    """Data span, forecast skill, the plan and its neutrality, the back-test with its baselines."""
+    lake = Lake(str(settings.state_dir / "lake"))
+    summary = json.loads((report_dir(settings) / "summary.json").read_text("utf-8"))
+    console.rule(f"[bold]{market.label}[/]")
+    if market.is_simulated:
+        console.print("[bold white on red] SIMULATED MARKET: every number below is made up [/]")
+    _print_data(lake, market)
+    _print_skill(lake)
+    _print_plan(lake)
+    _print_backtest(summary)
+    console.print(f"[bold]report[/]  {report_dir(settings) / 'report.html'}")
+    console.print(f"[bold]web UI[/]  make up, then http://127.0.0.1:{settings.web_port}")
+    console.print(f"[dim]{seconds:.0f} s[/]")
+
+
+def _print_data(lake: Lake, market: Market) -> None:
+    span = market.span()
+    settled = lake.scan("settled_funding").select("venue", "symbol").collect()
+    instruments = lake.scan("instruments").collect()
+    quarantined = lake.scan("quarantine").select(pl.len()).collect().item()
+    console.print(
+        f"[bold]data[/]    {span.start:%Y-%m-%d} to {span.end:%Y-%m-%d %H:%M} UTC, "
+        f"{len(span.venues)} venues, {instruments.height} instruments of "
+        f"{instruments['base'].n_unique()} bases, {settled.unique().height} with settled funding, "
+        f"{settled.height:,} settlements, "
+        f"{quarantined} rows quarantined"
+    )
+
+
+def _print_skill(lake: Lake) -> None:
+    overall = lake.scan(SKILL).filter((pl.col("group") == "overall") & (pl.col("plateau") == "all")).collect()
+    for row in overall.sort("quantity").iter_rows(named=True):
+        low, high = row["mae_improvement_low"], row["mae_improvement_high"]
+        interval = f" (95 % interval {low:+.1%} to {high:+.1%})" if low is not None else ""
+        coverage = (
+            f", 80 % interval covers {row['coverage_80']:.1%}" if row["coverage_80"] is not None else ""
+        )
+        console.print(
+            f"[bold]skill[/]   {row['quantity']}, {row['horizon_hours']} h: R2 {row['r2']:.3f} "
+            f"(shrunk trailing mean {row['baseline_r2']:.3f}), error {-row['mae_improvement']:+.1%}{interval}"
+            f"{coverage}"
+        )
+    if overall.is_empty():
+        console.print("[bold]skill[/]   too little history to train: the baseline forecasts")
+    model = lake.scan(LATEST).select(pl.col("model").first()).collect().item()
+    regime = lake.scan(REGIMES).sort("as_of").tail(1).collect()
+    now = f", regime {regime['regime'][0]}" if regime.height else ""
+    console.print(f"[bold]now[/]     forecasts by {model}{now}")
+
+
+def _print_plan(lake: Lake) -> None:
+    legs = lake.scan(PLAN).collect()
+    if legs.is_empty():
+        console.print("[bold]plan[/]    no leg: nothing is expected to earn more than it costs")
+        return
+    notional = pl.col("notional_target_usd")
+    table = Table("venue", "symbol", "notional USD", "funding forecast", "reason", box=None, pad_edge=False)
+    for row in legs.sort("base", notional).iter_rows(named=True):
+        rate = row["expected_rate_per_hour"]
+        shown = "unknown" if rate is None else f"{rate * _PERCENT_PER_YEAR:+.1f} %/yr"
+        table.add_row(
+            row["venue"], row["symbol"], f"{row['notional_target_usd']:+,.0f}", shown, row["reason"]
+        )
+    console.print(f"[bold]plan[/]    at {legs['time'][0]:%Y-%m-%d %H:%M} UTC, {legs.height} legs")
+    console.print(table)
+    gross = legs.select(notional.abs().sum()).item()
+    net = legs.select(notional.sum()).item()
+    betas = legs.group_by("venue").agg((notional * pl.col("beta")).sum().alias("beta_usd")).sort("venue")
+    per_venue = ", ".join(f"{venue} {value:+,.0f}" for venue, value in betas.iter_rows())
+    console.print(
+        f"[bold]neutral[/] gross {gross:,.0f} USD; portfolio net {net:+,.0f}; beta-weighted net: {per_venue}"
+    )
+
+
+def _print_backtest(summary: Mapping[str, Any]) -> None:
+    table = Table(
+        "back-test", "net/yr", "Sharpe", "drawdown", "turnover/yr", "funding", "basis", "fees", "slippage"
+    )
+    _add_figures(table, "optimiser with the model", summary)
+    for name, figures in summary["baselines"].items():
+        _add_figures(table, name, figures)
+    console.print(f"[bold]back-test[/] {summary['from'][:10]} to {summary['to'][:10]}, on capital:")
+    console.print(table)
+    console.print(f"[dim]{summary['conventions']}[/]")
+
+
+def _add_figures(table: Table, name: str, figures: Mapping[str, Any]) -> None:
+    pnl = figures["pnl"]
+    sharpe = "none" if figures["sharpe"] is None else f"{figures['sharpe']:.2f}"
+    table.add_row(
+        name.replace("_", " "),
+        f"{figures['net_return_annual']:+.2%}",
+        sharpe,
+        f"{figures['max_drawdown']:.2%}",
+        f"{figures['turnover']:.1f}",
+        *(f"{pnl[source]:+,.0f}" for source in _SOURCES),
+    )

@@ -1,0 +1,36 @@
+"""`funding-pipeline up`: Dagster's web UI and daemon on the loopback address, until interrupted."""
+
+import os
+import subprocess
+import sys
+
+from funding_pipeline.commands.console import console
+from funding_pipeline.commands.instance import prepare_home
+from funding_pipeline.core.errors import SettingsError
+from funding_pipeline.settings import Settings, project_root
+
+LOOPBACK = "127.0.0.1"
+
+
+def start_web_ui(settings: Settings) -> int:
+    """Serve until Ctrl-C; returns the exit code of the server. Listens on 127.0.0.1 only."""
+    market = settings.open_market()
+    home = prepare_home(settings)
+    address = f"http://{LOOPBACK}:{settings.web_port}"
+    if _in_use(settings.web_port):
+        raise SettingsError(f"{address} is in use: set FUNDING_WEB_PORT to a free port")
+    console.print(f"[bold]{market.label}[/]  state in {home.parent}")
+    console.print(f"web UI: [link={address}]{address}[/]  (Ctrl-C stops it)")
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_root() / "workspace.yaml")]
+    arguments = ["--host", LOOPBACK, "--port", str(settings.web_port), "--log-level", "warning"]
+    try:
+        return subprocess.run([*command, *arguments], env=os.environ, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def _in_use(port: int) -> bool:
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0

@@ -1,0 +1,112 @@
+"""The contract that every market keeps, and the schemas of the raw frames that it gives.
+
+What lives here: the protocol and the raw column names (those of a recording's files). What does
+not: reading or generating anything, or turning raw rows into normalized tables.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+
+from funding_pipeline.core.tables import UTC
+
+RawSchema = Mapping[str, pl.DataType | type[pl.DataType]]
+
+RAW_FUNDING_RATES: RawSchema = {
+    "venue": pl.String,
+    "symbol": pl.String,
+    "kind": pl.String,  # settled | predicted
+    "settled_at": UTC,
+    "venue_time": UTC,
+    "rate": pl.Float64,  # fraction of notional per settlement, positive: longs pay
+    "interval_hours": pl.Float64,
+}
+RAW_CANDLES: RawSchema = {
+    "venue": pl.String,
+    "symbol": pl.String,
+    "kind": pl.String,  # trade | mark | index | spot
+    "timeframe": pl.String,  # 1h, 8h, ...; `instant` = the value AT open_time
+    "open_time": UTC,
+    "open": pl.Float64,
+    "high": pl.Float64,
+    "low": pl.Float64,
+    "close": pl.Float64,
+    "volume": pl.Float64,
+}
+RAW_ORDER_BOOKS: RawSchema = {
+    "venue": pl.String,
+    "symbol": pl.String,
+    "observed_at": UTC,
+    "bid_px": pl.List(pl.Float64),
+    "bid_qty": pl.List(pl.Float64),
+    "ask_px": pl.List(pl.Float64),
+    "ask_qty": pl.List(pl.Float64),
+}
+RAW_TRADES: RawSchema = {
+    "venue": pl.String,
+    "symbol": pl.String,
+    "traded_at": UTC,
+    "side": pl.String,  # the taker's
+    "price": pl.Float64,
+    "qty": pl.Float64,
+    "id": pl.String,
+}
+RAW_OPEN_INTEREST: RawSchema = {
+    "venue": pl.String,
+    "symbol": pl.String,
+    "observed_at": UTC,
+    "open_interest_base": pl.Float64,
+}
+
+RAW_TABLES: Mapping[str, RawSchema] = {
+    "funding_rates": RAW_FUNDING_RATES,
+    "candles": RAW_CANDLES,
+    "order_books": RAW_ORDER_BOOKS,
+    "trades": RAW_TRADES,
+    "open_interest": RAW_OPEN_INTEREST,
+}
+RAW_EVENT_TIME: Mapping[str, str] = {
+    "funding_rates": "settled_at",
+    "candles": "open_time",
+    "order_books": "observed_at",
+    "trades": "traded_at",
+    "open_interest": "observed_at",
+}
+
+
+@dataclass(frozen=True)
+class MarketSpan:
+    """First event and end (exclusive) of a market's data, UTC, and the venues that are in it."""
+
+    start: datetime
+    end: datetime
+    venues: tuple[str, ...]
+
+
+class Market(Protocol):
+    """A source of raw frames. Deterministic: the same call gives the same rows."""
+
+    @property
+    def label(self) -> str:
+        """What a report calls this market, e.g. `recorded (market_data)` or `SIMULATED, seed 7`."""
+        ...
+
+    @property
+    def is_simulated(self) -> bool:
+        """True where the rows are made up; every summary, report and plot must say so."""
+        ...
+
+    def span(self) -> MarketSpan:
+        """Period and venues; cheap enough for a definitions load."""
+        ...
+
+    def read(self, table: str, *, venues: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
+        """Rows of a raw `table` (a key of RAW_TABLES) with `start <= event time < end`.
+
+        A table that the market does not have is an empty frame with the table's schema.
+        Raises MarketDataError naming file and column or row where the source is broken.
+        """
+        ...

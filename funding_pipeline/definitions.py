@@ -1,0 +1,53 @@
+"""The only thing Dagster loads: assets, checks, jobs and resources of one market."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from funding_pipeline.defs.execution import execution_assets
+from funding_pipeline.defs.features import feature_assets
+from funding_pipeline.defs.jobs import jobs
+from funding_pipeline.defs.market_data import market_data_assets
+from funding_pipeline.defs.models import model_assets
+from funding_pipeline.defs.partitions import market_partitions, quarter_partitions
+from funding_pipeline.defs.portfolio import portfolio_assets
+from funding_pipeline.defs.quality_checks import quality_checks
+from funding_pipeline.defs.resources import build_resources
+from funding_pipeline.defs.validation import validation_assets
+from funding_pipeline.settings import Settings, load_settings
+
+
+def build_definitions(
+    *,
+    settings: Settings,
+    resources: Mapping[str, Any] | None = None,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+) -> dg.Definitions:
+    """Definitions for the market of `settings`.
+
+    `resources` replaces some of them, as tests do; `loggers` replaces those of the jobs.
+    """
+    market = settings.open_market()
+    span = market.span()
+    by_venue = market_partitions(span)
+    return dg.Definitions(
+        assets=[
+            *market_data_assets(by_venue),
+            *feature_assets(quarter_partitions(span)),
+            *model_assets(),
+            *portfolio_assets(),
+            *execution_assets(),
+            *validation_assets(),
+        ],
+        asset_checks=quality_checks(by_venue),
+        jobs=jobs(),
+        loggers=loggers,
+        resources={**build_resources(settings=settings, market=market), **(resources or {})},
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `dagster dev`, `funding-pipeline up` and the daemon load, from the environment's settings."""
+    return build_definitions(settings=load_settings())

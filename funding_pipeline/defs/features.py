@@ -1,0 +1,116 @@
+"""Layer 2: the feature panel by quarter, and what was realised afterwards (labels)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from funding_pipeline.core.clock import decision_schedule, first_and_last
+from funding_pipeline.core.market import Market
+from funding_pipeline.defs import metadata as md
+from funding_pipeline.defs.partitions import quarter_after, quarter_start
+from funding_pipeline.features.catalog import FEATURE_DOCS, LOOKBACK_HOURS
+from funding_pipeline.features.labels import LABELS_SCHEMA, realised_funding
+from funding_pipeline.features.panel import FEATURES_SCHEMA, build_features
+from funding_pipeline.settings import Settings
+from funding_pipeline.storage.lake import Lake
+from funding_pipeline.storage.market_tables import read_market_tables
+
+GROUP = "features"
+FEATURES = "funding_features"
+LABELS = "realised_funding_rates"
+
+
+def feature_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
+    """The panel, partitioned by quarter, and the labels, whole."""
+    return [_feature_panel(quarters), realised_funding_rates]
+
+
+def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    columns = [
+        dg.TableColumn(name, type=str(dtype), description=FEATURE_DOCS.get(name))
+        for name, dtype in FEATURES_SCHEMA.items()
+    ]
+
+    @dg.asset(
+        name=FEATURES,
+        deps=[
+            "instruments",
+            *(
+                dg.AssetDep(table, partition_mapping=_quarters_and_the_one_before())
+                for table in (
+                    "settled_funding",
+                    "estimated_funding",
+                    "prices",
+                    "order_book_depth",
+                    "trade_flow",
+                    "open_interest",
+                )
+            ),
+        ],
+        partitions_def=quarters,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=GROUP,
+        kinds={"polars", "deltalake"},
+        metadata={"dagster/column_schema": dg.TableSchema(columns=columns)},
+    )
+    def funding_features(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        market: dg.ResourceParam[Market],
+        lake: dg.ResourceParam[Lake],
+    ) -> dg.MaterializeResult:
+        """Everything that a forecast may know, one row per decision time and instrument.
+
+        A row at `as_of` is made of rows known then; the trailing windows reach into earlier quarters.
+        """
+        times = _decision_times(context.partition_keys, market=market, settings=settings)
+        first, last = first_and_last(times)
+        tables = read_market_tables(lake, start=first - timedelta(hours=LOOKBACK_HOURS), end=last)
+        frame = build_features(tables, as_of=times).with_columns(
+            quarter=pl.col("as_of").dt.truncate("1q").dt.strftime("%Y-%m")
+        )
+        version = lake.replace_quarters(FEATURES, frame, quarters=context.partition_keys)
+        counts = dict(frame.group_by("quarter").len().iter_rows())
+        for key in context.partition_keys:
+            context.add_asset_metadata({"dagster/partition_row_count": counts.get(key, 0)}, partition_key=key)
+        return dg.MaterializeResult(
+            metadata=md.stored(FEATURES, version, rows=frame.height, market_label=market.label)
+        )
+
+    return funding_features
+
+
+def _quarters_and_the_one_before() -> dg.MultiToSingleDimensionPartitionMapping:
+    return dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="quarter")
+
+
+def _decision_times(keys: Any, *, market: Market, settings: Settings) -> pl.Series:
+    """Decision times of the chosen quarters within the market's data."""
+    span = market.span()
+    first, last = (datetime.strptime(f"{key}-01+0000", "%Y-%m-%d%z") for key in (min(keys), max(keys)))
+    end = min(span.end, quarter_after(last) - timedelta(microseconds=1))
+    start = max(span.start, quarter_start(first))
+    return decision_schedule(start=start, end=end, every_hours=settings.rebalance_every_hours)
+
+
+@dg.asset(
+    deps=["settled_funding"],
+    group_name=GROUP,
+    kinds={"polars", "deltalake"},
+    metadata={"dagster/column_schema": md.columns_of(LABELS_SCHEMA)},
+)
+def realised_funding_rates(
+    settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult:
+    """What funding turned out to be over each horizon, known only when the horizon has passed."""
+    span = market.span()
+    times = decision_schedule(start=span.start, end=span.end, every_hours=settings.rebalance_every_hours)
+    frame = realised_funding(
+        lake.scan("settled_funding"), as_of=times, horizons_hours=(settings.horizon_hours,)
+    )
+    version = lake.replace(LABELS, frame)
+    return dg.MaterializeResult(
+        metadata=md.stored(LABELS, version, rows=frame.height, market_label=market.label)
+    )

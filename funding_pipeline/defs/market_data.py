@@ -1,0 +1,219 @@
+"""Layer 1: raw rows as the market gives them, and the normalized tables made of them."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import polars as pl
+
+from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, Market
+from funding_pipeline.core.tables import (
+    FUNDING_INTERVALS,
+    INSTRUMENTS,
+    QUARANTINE,
+    TableSchema,
+)
+from funding_pipeline.defs import metadata as md
+from funding_pipeline.defs.partitions import (
+    PartitionSelection,
+    selection_of,
+    with_partition,
+)
+from funding_pipeline.market_data.instruments import instruments as resolve_instruments
+from funding_pipeline.market_data.intervals import funding_intervals as find_intervals
+from funding_pipeline.market_data.normalization import (
+    MADE_FROM_RAW,
+    listed_instruments,
+    normalize,
+    raw_event_time,
+)
+from funding_pipeline.storage.lake import Lake, partitions_predicate
+
+GROUP = "market_data"
+REFERENCE_TABLES = (INSTRUMENTS.name, FUNDING_INTERVALS.name, QUARANTINE.name)
+"""Unpartitioned tables of this layer, made of the partitioned ones."""
+
+_RAW_DESCRIPTIONS = {
+    "funding_rates": "Funding rates as the venues give them, settled and predicted, before any judgement.",
+    "candles": "Price bars as the venues give them: trade, mark, index and spot.",
+    "order_books": "Order-book snapshots, price and quantity by level.",
+    "trades": "Single trades with the taker's side.",
+    "open_interest": "Open interest as the venues give it.",
+}
+_TABLE_DESCRIPTIONS = {
+    "settled_funding": "What was paid, per venue, symbol and settlement, with the interval it covers.",
+    "estimated_funding": "What venues announce for a coming settlement. Never mixed with what was paid.",
+    "prices": "Bars by kind on the venue's own quotes; a bar is known when it has closed.",
+    "order_book_depth": "Spread, depth near mid, imbalance and impact cost per order-book snapshot.",
+    "trade_flow": "Taker buys and sells per minute.",
+    "open_interest": "Open contracts per venue and symbol, in quoted base units.",
+}
+
+
+def market_data_assets(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
+    """Raw and normalized tables by venue and quarter; instruments, intervals and quarantine whole."""
+    raw = [_raw_asset(name, partitions) for name in RAW_TABLES]
+    normalized = [_normalized_asset(name, partitions) for name in MADE_FROM_RAW]
+    return [*raw, *normalized, instruments, funding_intervals, quarantine]
+
+
+def _raw_asset(table: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=f"raw_{table}",
+        description=_RAW_DESCRIPTIONS[table],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=GROUP,
+        kinds={"polars", "deltalake"},
+        metadata={"dagster/column_schema": md.columns_of(RAW_TABLES[table])},
+    )
+    def raw(
+        context: dg.AssetExecutionContext, market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        selection = selection_of(context.partition_keys)
+        rows = market.read(table, venues=selection.venues, start=selection.start, end=selection.end)
+        placed = _inside(with_partition(rows, pl.col(RAW_EVENT_TIME[table])), selection)
+        version = lake.replace_partitions(
+            f"raw_{table}", placed, partitions=selection.with_unplaced(market.span().venues)
+        )
+        _count_partitions(context, placed)
+        return dg.MaterializeResult(
+            metadata=md.stored(f"raw_{table}", version, rows=placed.height, market_label=market.label)
+        )
+
+    return raw
+
+
+def _normalized_asset(name: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    made = MADE_FROM_RAW[name]
+
+    @dg.asset(
+        name=name,
+        description=_TABLE_DESCRIPTIONS[name],
+        deps=[f"raw_{made.raw}"],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=GROUP,
+        kinds={"polars", "deltalake"},
+        metadata={"dagster/column_schema": md.column_schema(made.schema)},
+    )
+    def table(
+        context: dg.AssetExecutionContext, market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        selection = selection_of(context.partition_keys)
+        partitions = selection.with_unplaced(market.span().venues)
+        accepted, refused = normalize(name, _read_raw(lake, made.raw, partitions))
+        placed = with_partition(accepted, raw_event_time(made.schema))
+        version = lake.replace_partitions(name, placed, partitions=partitions)
+        _keep_refused(lake, made.schema, refused, partitions=partitions)
+        _count_partitions(context, placed)
+        return dg.MaterializeResult(
+            metadata={
+                **md.stored(name, version, rows=placed.height, market_label=market.label),
+                "quarantined_rows": refused.height,
+            }
+        )
+
+    return table
+
+
+def _inside(frame: pl.DataFrame, selection: PartitionSelection) -> pl.DataFrame:
+    """Rows of the selected partitions, and those that no partition can hold."""
+    chosen = frame.join(selection.frame(), on=["venue", "quarter"], how="semi")
+    unplaced = pl.col("quarter").eq("unplaced") | pl.col("venue").eq("unknown")
+    return pl.concat([chosen, frame.filter(unplaced).with_columns(quarter=pl.lit("unplaced"))])
+
+
+def _read_raw(lake: Lake, raw: str, partitions: Sequence[tuple[str, str]]) -> pl.DataFrame:
+    wanted = pl.sql_expr(partitions_predicate(partitions))
+    return lake.scan(f"raw_{raw}").filter(wanted).drop("quarter").collect()
+
+
+def _keep_refused(
+    lake: Lake, table: TableSchema, refused: pl.DataFrame, *, partitions: Sequence[tuple[str, str]]
+) -> None:
+    """Store what a table refused, under that table's name, replacing an earlier verdict."""
+    placed = with_partition(refused, pl.col("event_time"))
+    inside = pl.DataFrame(partitions, schema=["venue", "quarter"], orient="row")
+    strays = placed.join(inside, on=["venue", "quarter"], how="anti").with_columns(
+        quarter=pl.lit("unplaced"), venue=pl.lit("unknown")
+    )
+    kept = pl.concat([placed.join(inside, on=["venue", "quarter"], how="semi"), strays])
+    lake.replace_partitions(QUARANTINE.name, kept, partitions=partitions, where={"table_name": table.name})
+
+
+def _count_partitions(context: dg.AssetExecutionContext, placed: pl.DataFrame) -> None:
+    counts = {
+        f"{quarter}|{venue}": rows
+        for venue, quarter, rows in placed.group_by("venue", "quarter").len().iter_rows()
+    }
+    for key in context.partition_keys:
+        context.add_asset_metadata({"dagster/partition_row_count": counts.get(key, 0)}, partition_key=key)
+
+
+@dg.asset(
+    deps=["settled_funding", "estimated_funding", "prices"],
+    group_name=GROUP,
+    kinds={"polars", "deltalake"},
+    metadata={"dagster/column_schema": md.column_schema(INSTRUMENTS)},
+)
+def instruments(
+    context: dg.AssetExecutionContext, market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult:
+    """Every perpetual with base, multiplier, contract size and currencies; what is unknown is null."""
+    listed = listed_instruments(
+        lake.scan("settled_funding"), lake.scan("estimated_funding"), lake.scan("prices")
+    )
+    frame, refused = resolve_instruments(listed)
+    for symbol, reason in refused.items():
+        context.log.warning(f"refused {symbol}: {reason}")
+    version = lake.replace(INSTRUMENTS.name, frame)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(INSTRUMENTS.name, version, rows=frame.height, market_label=market.label),
+            "refused_symbols": refused,
+            "contract_size_unknown": frame.filter(pl.col("contract_size").is_null()).height,
+            "preview": md.table_preview(frame.drop("effective_to", "known_at"), rows=60),
+        }
+    )
+
+
+@dg.asset(
+    deps=["settled_funding"],
+    group_name=GROUP,
+    kinds={"polars", "deltalake"},
+    metadata={"dagster/column_schema": md.column_schema(FUNDING_INTERVALS)},
+)
+def funding_intervals(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    """Hours between settlements per instrument, effective-dated: venues change them unannounced."""
+    frame = find_intervals(lake.scan("settled_funding"))
+    version = lake.replace(FUNDING_INTERVALS.name, frame)
+    changed = frame.filter(pl.len().over("venue", "symbol") > 1)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(FUNDING_INTERVALS.name, version, rows=frame.height, market_label=market.label),
+            "changed_intervals": md.table_preview(changed.drop("known_at"), rows=40),
+        }
+    )
+
+
+@dg.asset(
+    deps=list(MADE_FROM_RAW),
+    group_name=GROUP,
+    kinds={"deltalake", "duckdb"},
+    metadata={"dagster/column_schema": md.column_schema(QUARANTINE)},
+)
+def quarantine(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    """Rows that a table refused, with the rule they broke: kept and listed, never dropped.
+
+    The rows are written by the tables themselves; this asset counts them.
+    """
+    rows = lake.scan(QUARANTINE.name).collect()
+    by_rule = rows.group_by("table_name", "venue", "reason").len("rows").sort("rows", descending=True)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(
+                QUARANTINE.name, lake.version(QUARANTINE.name), rows=rows.height, market_label=market.label
+            ),
+            "by_rule": md.table_preview(by_rule, rows=50),
+        }
+    )

@@ -1,0 +1,321 @@
+"""Layer 3: forecasts with their uncertainty, the registered forecaster, regimes and anomalies."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from funding_pipeline.core.clock import first_and_last
+from funding_pipeline.core.errors import InsufficientHistoryError, StorageError
+from funding_pipeline.core.market import Market
+from funding_pipeline.core.tables import FORECASTS
+from funding_pipeline.defs import metadata as md
+from funding_pipeline.defs.features import FEATURES, LABELS
+from funding_pipeline.models.anomalies import ANOMALIES_SCHEMA, anomalies
+from funding_pipeline.models.baseline_forecaster import fit_baseline
+from funding_pipeline.models.evaluation import SKILL_SCHEMA, forecast_skill
+from funding_pipeline.models.forecaster import FundingForecaster, train
+from funding_pipeline.models.regimes import REGIMES_SCHEMA, market_regime
+from funding_pipeline.settings import Settings
+from funding_pipeline.storage.lake import Lake
+from funding_pipeline.tracking.forecasters import ModelTracking
+from funding_pipeline.validation import plots
+from funding_pipeline.validation.research import ResearchPanel, walk_forward_forecasts
+
+GROUP = "models"
+FORECAST_HISTORY = "walk_forward_forecasts"
+LATEST = "latest_forecasts"
+REGIMES = "market_regimes"
+ANOMALIES = "funding_anomalies"
+SKILL = "forecast_skill"
+FORECASTER = "funding_forecaster"
+
+
+def model_assets() -> list[dg.AssetsDefinition]:
+    """Assets of this layer, all unpartitioned: each looks at the whole history there is."""
+    return [
+        walk_forward_asset,
+        forecast_skill_asset,
+        funding_forecaster,
+        latest_forecasts,
+        market_regimes,
+        funding_anomalies,
+    ]
+
+
+def read_panel(lake: Lake) -> ResearchPanel:
+    """Features and labels as they are stored."""
+    return ResearchPanel(features=read_features(lake), labels=lake.scan(LABELS).collect())
+
+
+def read_features(lake: Lake) -> pl.DataFrame:
+    """The feature panel of all quarters, sorted by its key."""
+    return lake.scan(FEATURES).drop("quarter").collect().sort("as_of", "venue", "symbol")
+
+
+def data_versions(lake: Lake) -> dict[str, str]:
+    """Versions of the tables that a model or plan was made of, so that it can be made again."""
+    return {f"delta_{name}": str(lake.version(name)) for name in ("settled_funding", FEATURES, LABELS)}
+
+
+@dg.asset(
+    name=FORECAST_HISTORY,
+    deps=[FEATURES, LABELS],
+    group_name=GROUP,
+    kinds={"xgboost", "mlflow", "deltalake"},
+    metadata={"dagster/column_schema": md.column_schema(FORECASTS)},
+)
+def walk_forward_asset(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    market: dg.ResourceParam[Market],
+    lake: dg.ResourceParam[Lake],
+    tracking: dg.ResourceParam[ModelTracking],
+) -> dg.MaterializeResult:
+    """Forecasts for the whole history, each by a model that knew only rows from before it.
+
+    Early decisions, before there is enough to learn from, carry the baseline and say so.
+    """
+    panel = read_panel(lake)
+    first, last = first_and_last(panel.features["as_of"])
+    result = walk_forward_forecasts(
+        panel,
+        start=first,
+        end=last,
+        horizon_hours=settings.horizon_hours,
+        progress=lambda done, folds: context.log.info(f"walk-forward: fold {done} of {folds}"),
+    )
+    version = lake.replace(FORECAST_HISTORY, result.forecasts)
+    tags = {"market": market.label, **data_versions(lake)}
+    with tracking.run(f"walk_forward_{settings.horizon_hours}h", tags=tags) as run:
+        run.log(params={"horizon_hours": settings.horizon_hours, "folds": result.folds.height}, metrics={})
+        for metric in ("mae_improvement", "r2", "coverage_80"):
+            run.log_steps(metric, result.folds[metric].to_list())
+        run.log_table(result.folds, "folds.csv")
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(FORECAST_HISTORY, version, rows=result.forecasts.height, market_label=market.label),
+            "mlflow_run": run.run_id,
+            "folds": md.table_preview(result.folds.drop("train_end"), rows=40),
+        }
+    )
+
+
+@dg.asset(
+    name=SKILL,
+    deps=[FORECAST_HISTORY, LABELS],
+    group_name=GROUP,
+    kinds={"polars", "deltalake"},
+    metadata={"dagster/column_schema": md.columns_of(SKILL_SCHEMA)},
+)
+def forecast_skill_asset(
+    settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult:
+    """Skill of the walk-forward forecasts against the shrunk trailing mean and against zero."""
+    forecasts, labels = lake.scan(FORECAST_HISTORY).collect(), lake.scan(LABELS).collect()
+    learnt = forecasts.filter(pl.col("model") != "baseline")
+    skill = forecast_skill(learnt, labels)
+    version = lake.replace(SKILL, skill)
+    overall = skill.filter(pl.col("group") == "overall")
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(SKILL, version, rows=skill.height, market_label=market.label),
+            "overall": md.table_preview(overall),
+            "forecast_against_realised": md.plot(
+                plots.forecast_against_realised(
+                    learnt, labels, horizon_hours=settings.horizon_hours, suffix=md.suffix(market)
+                )
+            ),
+        }
+    )
+
+
+@dg.asset(
+    name=FORECASTER,
+    deps=[FEATURES, LABELS],
+    group_name=GROUP,
+    kinds={"xgboost", "mlflow"},
+)
+def funding_forecaster(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    market: dg.ResourceParam[Market],
+    lake: dg.ResourceParam[Lake],
+    tracking: dg.ResourceParam[ModelTracking],
+) -> dg.MaterializeResult:
+    """The forecaster trained on everything known at the newest decision time, registered in MLflow.
+
+    With too little history nothing is registered, and the forecasts below fall back to the baseline.
+    """
+    panel = read_panel(lake)
+    _, newest = first_and_last(panel.features["as_of"])
+    try:
+        forecaster = train(
+            panel.features, panel.labels, horizon_hours=settings.horizon_hours, train_end=newest
+        )
+    except InsufficientHistoryError as error:
+        context.log.warning(f"no model was trained: {error}")
+        return dg.MaterializeResult(metadata={"trained": False, "reason": str(error)})
+    return dg.MaterializeResult(metadata=_register(forecaster, panel, market, lake, tracking))
+
+
+def _register(
+    forecaster: FundingForecaster,
+    panel: ResearchPanel,
+    market: Market,
+    lake: Lake,
+    tracking: ModelTracking,
+) -> dict[str, Any]:
+    importances = forecaster.feature_importances()
+    picture = plots.feature_importance(
+        importances.rename({"gain_share": "importance"}), suffix=md.suffix(market)
+    )
+    seen = forecaster.span
+    tags = {"market": market.label, "simulated": str(market.is_simulated), **data_versions(lake)}
+    with tracking.run(f"funding_forecaster_{forecaster.horizon_hours}h", tags=tags) as run:
+        run.log(
+            params={
+                **forecaster.config.model_dump(),
+                "horizon_hours": forecaster.horizon_hours,
+                "train_end": seen.train_end.isoformat(),
+                "features": len(forecaster.feature_names),
+            },
+            metrics={
+                "train_rows": seen.rows,
+                "calibration_rows": seen.calibration_rows,
+                **_skill_metrics(lake),
+            },
+        )
+        run.log_png(picture, "feature_importance.png")
+        run.log_table(importances, "feature_importance.csv")
+        version = run.register(forecaster, panel.features.tail(50))
+    return {
+        "trained": True,
+        "mlflow_run": run.run_id,
+        "model_version": version,
+        "train_rows": seen.rows,
+        "trained_on_rows_known_before": seen.train_end.isoformat(),
+        "feature_importance": md.plot(picture),
+    }
+
+
+def _skill_metrics(lake: Lake) -> dict[str, float]:
+    """Walk-forward skill of the same settings, as metrics by quantity and horizon."""
+    if not lake.exists(SKILL):
+        return {}
+    overall = lake.scan(SKILL).filter((pl.col("group") == "overall") & (pl.col("plateau") == "all")).collect()
+    return {
+        f"{row['quantity']}_{row['horizon_hours']}h_{metric}": row[metric]
+        for row in overall.iter_rows(named=True)
+        for metric in ("r2", "baseline_r2", "mae_improvement", "coverage_80")
+        if row[metric] is not None
+    }
+
+
+@dg.asset(
+    name=LATEST,
+    deps=[FORECASTER, FEATURES],
+    group_name=GROUP,
+    kinds={"mlflow", "deltalake"},
+    metadata={"dagster/column_schema": md.column_schema(FORECASTS)},
+)
+def latest_forecasts(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    market: dg.ResourceParam[Market],
+    lake: dg.ResourceParam[Lake],
+    tracking: dg.ResourceParam[ModelTracking],
+) -> dg.MaterializeResult:
+    """Forecasts at the newest decision time by the registered model, or by the baseline without one."""
+    panel = read_panel(lake)
+    newest = panel.features.filter(pl.col("as_of") == pl.col("as_of").max())
+    source, reason = "champion", ""
+    try:
+        registered = tracking.load_champion(settings.horizon_hours)
+        if registered is None:
+            raise StorageError("no model is registered yet")
+        forecasts = registered.forecaster.predict(newest)
+        source = f"champion, version {registered.version}"
+    except (StorageError, InsufficientHistoryError) as error:
+        source, reason = "baseline", str(error)
+        context.log.warning(f"falling back to the baseline forecaster: {error}")
+        _, as_of = first_and_last(newest["as_of"])
+        baseline = fit_baseline(
+            panel.features, panel.labels, horizon_hours=settings.horizon_hours, train_end=as_of
+        )
+        forecasts = baseline.predict(newest)
+    version = lake.replace(LATEST, forecasts)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(LATEST, version, rows=forecasts.height, market_label=market.label),
+            "forecaster": source,
+            "fallback_reason": reason,
+            "forecasts": md.table_preview(_annualised(forecasts), rows=60),
+        }
+    )
+
+
+def _annualised(forecasts: pl.DataFrame) -> pl.DataFrame:
+    """Forecasts in percent a year, for reading."""
+    rates = ("rate_per_hour", "q10", "q50", "q90", "baseline_rate_per_hour")
+    percent = [
+        (pl.col(name) * 24 * 365 * 100).alias(f"{name.removesuffix('_per_hour')}_pct_yr") for name in rates
+    ]
+    return forecasts.select("as_of", "venue", "symbol", *percent, "model")
+
+
+@dg.asset(
+    name=REGIMES,
+    deps=[FEATURES],
+    group_name=GROUP,
+    kinds={"polars", "deltalake"},
+    metadata={"dagster/column_schema": md.columns_of(REGIMES_SCHEMA)},
+)
+def market_regimes(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    """The state of the market at each decision time: calm carry, crowded longs, stress or inverted.
+
+    Filtered: a label never changes when later rows arrive.
+    """
+    regimes = market_regime(read_features(lake))
+    version = lake.replace(REGIMES, regimes)
+    shares = regimes.group_by("regime").len("decisions").sort("decisions", descending=True)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(REGIMES, version, rows=regimes.height, market_label=market.label),
+            "current": str(regimes["regime"][-1]) if regimes.height else "unknown",
+            "decisions_by_regime": md.table_preview(shares),
+            "regimes": md.plot(
+                plots.regimes_over(
+                    regimes.select(pl.col("as_of").alias("time"), _market_funding().alias("value")),
+                    regimes,
+                    what="market funding, 168 h mean, % a year",
+                    suffix=md.suffix(market),
+                )
+            ),
+        }
+    )
+
+
+@dg.asset(
+    name=ANOMALIES,
+    deps=[FEATURES],
+    group_name=GROUP,
+    kinds={"polars", "deltalake"},
+    metadata={"dagster/column_schema": md.columns_of(ANOMALIES_SCHEMA)},
+)
+def funding_anomalies(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    """Readings far outside what was usual until then, with the reason in words."""
+    found = anomalies(read_features(lake))
+    version = lake.replace(ANOMALIES, found)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(ANOMALIES, version, rows=found.height, market_label=market.label),
+            "newest": md.table_preview(
+                found.sort("as_of", descending=True).select("as_of", "venue", "symbol", "reason")
+            ),
+        }
+    )
+
+
+def _market_funding() -> pl.Expr:
+    return pl.col("market_rate_168h_per_hour") * 24 * 365 * 100

@@ -1,0 +1,85 @@
+"""Layer 4: the plan, from the latest forecasts, neutral over the portfolio and on every venue."""
+
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from funding_pipeline.core.clock import first_and_last
+from funding_pipeline.core.market import Market
+from funding_pipeline.core.venue_terms import load_venue_terms
+from funding_pipeline.defs import metadata as md
+from funding_pipeline.defs.models import LATEST, data_versions
+from funding_pipeline.portfolio.live import plan_at
+from funding_pipeline.portfolio.plan import _LEG_SCHEMA, PortfolioPlan
+from funding_pipeline.settings import Settings
+from funding_pipeline.storage.lake import Lake
+from funding_pipeline.storage.market_tables import read_market_tables
+from funding_pipeline.validation import plots
+
+GROUP = "portfolio"
+PLAN = "portfolio_plan"
+# Betas and basis risk look back this far, with room for gaps.
+_LOOK_BACK = timedelta(days=120)
+
+
+def portfolio_assets() -> list[dg.AssetsDefinition]:
+    """The plan and what it says about itself."""
+    return [portfolio_plan]
+
+
+@dg.asset(
+    name=PLAN,
+    deps=[LATEST, "instruments", "prices", "settled_funding"],
+    group_name=GROUP,
+    kinds={"cvxpy", "deltalake"},
+    metadata={"dagster/column_schema": md.columns_of(_LEG_SCHEMA)},
+)
+def portfolio_plan(
+    settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult:
+    """Target positions at the newest decision time, starting from none held.
+
+    Neutral per base, over the portfolio and, by beta, on every venue; costs counted; no leg at all
+    is always allowed.
+    """
+    plan = _plan(settings, lake)
+    version = lake.replace(PLAN, plan.legs)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(PLAN, version, rows=plan.legs.height, market_label=market.label),
+            **plan_facts(plan),
+            **data_versions(lake),
+            "legs": md.table_preview(plan.legs.drop("time"), rows=80),
+            "plan": md.plot(plots.plan_legs(plan.legs, suffix=md.suffix(market))),
+        }
+    )
+
+
+def _plan(settings: Settings, lake: Lake) -> PortfolioPlan:
+    forecasts = lake.scan(LATEST).collect()
+    _, as_of = first_and_last(forecasts["as_of"])
+    return plan_at(
+        tables=read_market_tables(lake, start=as_of - _LOOK_BACK, end=as_of),
+        forecasts=forecasts,
+        positions={},
+        as_of=as_of,
+        terms=load_venue_terms(),
+        config=settings.portfolio_config(),
+    )
+
+
+def plan_facts(plan: PortfolioPlan) -> dict[str, Any]:
+    """Neutrality, expectation and limits of a plan, USD, as metadata and for the summary."""
+    return {
+        "as_of": plan.as_of.isoformat(),
+        "status": plan.status,
+        "status_reason": plan.status_reason,
+        "gross_usd": plan.gross_usd,
+        "expected_funding_usd_per_year": plan.expected_funding_usd_per_hour * 24 * 365,
+        "expected_cost_usd": plan.expected_cost_usd,
+        "portfolio_delta_usd": plan.portfolio_delta_usd,
+        "venue_beta_usd": dict(plan.venue_beta_usd),
+        "venue_gross_budget_usd": dict(plan.venue_gross_budget_usd),
+        "binding_limits": list(plan.binding),
+    }

@@ -1,0 +1,1 @@
+"""Where a market comes from: a recorded folder or the simulation. Both give the same raw frames."""

@@ -1,0 +1,204 @@
+"""Raw frames into the normalized tables: one function per table, and all of them at once.
+
+What lives here: names, units, and the moment at which each row became known. What does not: which
+rows are refused (`quarantine`), or where frames come from (`market`) and go (`storage`).
+
+`known_at`: a settled rate is final when its averaging window closes, so it is known at its nominal
+settlement; a candle when it has closed; everything else when it was observed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from funding_pipeline.core.errors import MarketDataError
+from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, Market
+from funding_pipeline.core.tables import (
+    ESTIMATED_FUNDING,
+    OPEN_INTEREST,
+    ORDER_BOOK_DEPTH,
+    PRICES,
+    QUARANTINE,
+    SETTLED_FUNDING,
+    TRADE_FLOW,
+    UTC,
+    MarketTables,
+    TableSchema,
+)
+from funding_pipeline.market_data.instruments import instruments
+from funding_pipeline.market_data.intervals import funding_intervals
+from funding_pipeline.market_data.liquidity import order_book_depth, trade_flow
+from funding_pipeline.market_data.quarantine import quarantine_rows
+
+# Venues stamp a settlement some milliseconds late; more than this is a late publication.
+_STAMP_JITTER = timedelta(minutes=1)
+
+
+def settled_funding(raw: pl.DataFrame) -> pl.DataFrame:
+    """Candidate rows of SETTLED_FUNDING from raw `funding_rates` of kind `settled`.
+
+    Raises MarketDataError for a kind that is neither `settled` nor `predicted`: what was paid and what
+    was announced must not be guessed apart.
+    """
+    _require_known_kinds(raw)
+    late = pl.col("venue_time") - pl.col("settled_at") > _STAMP_JITTER
+    return raw.filter(pl.col("kind") == "settled").select(
+        "venue",
+        "symbol",
+        "settled_at",
+        "rate",
+        "interval_hours",
+        pl.when(late).then("venue_time").otherwise("settled_at").alias("known_at"),
+    )
+
+
+def _require_known_kinds(raw: pl.DataFrame) -> None:
+    strange = raw.filter(~pl.col("kind").is_in(["settled", "predicted"]) | pl.col("kind").is_null())
+    if strange.height:
+        row = strange.row(0, named=True)
+        raise MarketDataError(
+            f"funding_rates: kind {row['kind']!r} of {row['venue']} {row['symbol']} at {row['settled_at']} is "
+            f"neither settled nor predicted ({strange.height} such rows)"
+        )
+
+
+def estimated_funding(raw: pl.DataFrame) -> pl.DataFrame:
+    """Candidate rows of ESTIMATED_FUNDING from raw `funding_rates` of kind `predicted`.
+
+    A recording that does not say when it read the estimate (`venue_time`) is taken to have known it
+    only at the settlement itself: useless for trading on it, and never too early.
+    """
+    return raw.filter(pl.col("kind") == "predicted").select(
+        "venue",
+        "symbol",
+        pl.col("settled_at").alias("settles_at"),
+        "rate",
+        "interval_hours",
+        pl.coalesce("venue_time", "settled_at").alias("known_at"),
+    )
+
+
+def prices(raw: pl.DataFrame) -> pl.DataFrame:
+    """Candidate rows of PRICES from raw `candles`; a bar is known when it has closed."""
+    hours = timeframe_hours(pl.col("timeframe"))
+    close_time = pl.col("open_time") + pl.duration(minutes=(hours * 60).cast(pl.Int64))
+    return raw.select(
+        "venue",
+        "symbol",
+        "kind",
+        hours.alias("timeframe_hours"),
+        close_time.alias("close_time"),
+        "open",
+        "high",
+        "low",
+        "close",
+        "volume",
+        close_time.alias("known_at"),
+    )
+
+
+def timeframe_hours(timeframe: pl.Expr) -> pl.Expr:
+    """Hours of a bar from `1m`, `8h`, `1d`; 0 for `instant`; null for what cannot be read."""
+    number = timeframe.str.extract(r"^(\d+)[mhdw]$", 1).cast(pl.Float64)
+    unit = timeframe.str.extract(r"^\d+([mhdw])$", 1)
+    hours = unit.replace_strict(
+        {"m": 1 / 60, "h": 1.0, "d": 24.0, "w": 168.0}, default=None, return_dtype=pl.Float64
+    )
+    return pl.when(timeframe == "instant").then(0.0).otherwise(number * hours)
+
+
+def open_interest(raw: pl.DataFrame) -> pl.DataFrame:
+    """Candidate rows of OPEN_INTEREST."""
+    return raw.with_columns(known_at=pl.col("observed_at"))
+
+
+@dataclass(frozen=True)
+class NormalizedTable:
+    """How one normalized table is made: its raw source and the function that shapes its rows."""
+
+    schema: TableSchema
+    raw: str
+    shape: Callable[[pl.DataFrame], pl.DataFrame]
+
+
+MADE_FROM_RAW: Mapping[str, NormalizedTable] = {
+    made.schema.name: made
+    for made in (
+        NormalizedTable(SETTLED_FUNDING, "funding_rates", settled_funding),
+        NormalizedTable(ESTIMATED_FUNDING, "funding_rates", estimated_funding),
+        NormalizedTable(PRICES, "candles", prices),
+        NormalizedTable(ORDER_BOOK_DEPTH, "order_books", order_book_depth),
+        NormalizedTable(TRADE_FLOW, "trades", trade_flow),
+        NormalizedTable(OPEN_INTEREST, "open_interest", open_interest),
+    )
+}
+
+
+def normalize(table: str, raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Accepted rows of `table` (in its schema, sorted by key) and the refused ones (QUARANTINE)."""
+    made = MADE_FROM_RAW[table]
+    judged = quarantine_rows(made.schema, made.shape(raw))
+    return made.schema.conform(judged.accepted), QUARANTINE.conform(judged.refused)
+
+
+def listed_instruments(settled: pl.LazyFrame, estimated: pl.LazyFrame, bars: pl.LazyFrame) -> pl.DataFrame:
+    """Every (venue, perpetual symbol) that any table speaks of, with the first moment it was seen."""
+    perpetual = pl.col("symbol").str.contains(":", literal=True)
+    seen = [
+        frame.filter(perpetual).group_by("venue", "symbol").agg(pl.col("known_at").min())
+        for frame in (settled, estimated, bars)
+    ]
+    return (
+        pl.concat(seen)
+        .group_by("venue", "symbol")
+        .agg(pl.col("known_at").min().cast(UTC).alias("effective_from"))
+        .sort("venue", "symbol")
+        .collect()
+    )
+
+
+@dataclass(frozen=True)
+class NormalizedMarket:
+    """Tables of a market in memory, the quarantined rows, and symbols refused with their reasons."""
+
+    tables: MarketTables
+    quarantine: pl.DataFrame
+    refused_symbols: Mapping[str, str]
+
+
+def normalized_market(market: Market) -> NormalizedMarket:
+    """Read and normalize a whole market at once, in memory: for research and the command line."""
+    span = market.span()
+    frames: dict[str, pl.DataFrame] = {}
+    refused: list[pl.DataFrame] = []
+    for raw_name in RAW_TABLES:
+        raw = market.read(raw_name, venues=span.venues, start=span.start, end=span.end)
+        for name, made in MADE_FROM_RAW.items():
+            if made.raw == raw_name:
+                frames[name], bad = normalize(name, raw)
+                refused.append(bad)
+    lazy = {name: frame.lazy() for name, frame in frames.items()}
+    listed = listed_instruments(lazy["settled_funding"], lazy["estimated_funding"], lazy["prices"])
+    known, refused_symbols = instruments(listed)
+    tables = MarketTables(
+        instruments=known.lazy(), funding_intervals=funding_intervals(lazy["settled_funding"]).lazy(), **lazy
+    )
+    return NormalizedMarket(tables, pl.concat(refused), refused_symbols)
+
+
+def market_tables(market: Market) -> MarketTables:
+    """The normalized tables of a whole market, in memory."""
+    return normalized_market(market).tables
+
+
+def raw_event_time(table: TableSchema) -> pl.Expr:
+    """The moment that decides which partition a normalized row belongs to: its raw event's."""
+    made = MADE_FROM_RAW[table.name]
+    if table is PRICES:
+        return pl.col("close_time") - pl.duration(minutes=(pl.col("timeframe_hours") * 60).cast(pl.Int64))
+    if table is TRADE_FLOW:
+        return pl.col("window_end") - pl.duration(microseconds=1)
+    renamed = {"settled_at": table.event_time}
+    return pl.col(renamed.get(RAW_EVENT_TIME[made.raw], table.event_time))

@@ -1,0 +1,134 @@
+"""Which rows a normalized table accepts; every other row is kept aside with its reason.
+
+What lives here: the row rules and the duplicates. What does not: checks that a stored table still
+keeps its promises (`quality`), or that tables agree with each other (`cross_checks`).
+
+A row that breaks several rules is refused once, under the first rule in the order below.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from funding_pipeline.core.errors import SchemaError
+from funding_pipeline.core.tables import QUARANTINE, TableSchema
+from funding_pipeline.market_data.bounds import (
+    MAX_RATE_PER_8H,
+    bounds_of,
+    float_columns,
+    is_rate_table,
+    ordered_pairs_of,
+    rate_per_8h,
+)
+
+_UNKNOWN = "(null)"
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """Rows of one table, judged. `accepted.height + refused.height + merged` is what came in.
+
+    `accepted` has the table's columns sorted by key; `refused` is QUARANTINE; `merged` counts rows
+    that repeated an accepted or refused row.
+    """
+
+    accepted: pl.DataFrame
+    refused: pl.DataFrame
+    merged: int
+
+
+def quarantine_rows(table: TableSchema, frame: pl.DataFrame) -> Quarantined:
+    """Judge every row of `frame`, which has the columns of `table` (others are dropped).
+
+    Rows equal in everything but `known_at` are one fact, known from the earliest. Rows that share a
+    key and disagree are all refused: nothing says which is right, a gap is visible downstream, and a
+    wrong rate would be traded on. The result does not depend on row order. Raises SchemaError where
+    a column is missing or has a wrong type.
+    """
+    typed = _typed(table, frame)
+    distinct = _merge_repeats(table, typed)
+    judged = distinct.with_columns(_first_reason(table).alias("_reason"))
+    judged = judged.with_columns(pl.coalesce("_reason", _conflict_reason(table)).alias("_reason"))
+    accepted = judged.filter(pl.col("_reason").is_null()).drop("_reason").sort(table.key)
+    refused = _as_quarantine(table, judged.filter(pl.col("_reason").is_not_null()))
+    return Quarantined(accepted, refused, merged=frame.height - distinct.height)
+
+
+def _typed(table: TableSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    missing = [name for name in table.columns if name not in frame.columns]
+    if missing:
+        raise SchemaError(f"table {table.name}: missing column(s) {', '.join(missing)}")
+    try:
+        return frame.select(pl.col(name).cast(dtype) for name, dtype in table.columns.items())
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise SchemaError(f"table {table.name}: wrong column type: {reason}") from error
+
+
+def _merge_repeats(table: TableSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    facts = [name for name in table.columns if name != "known_at" or name in table.key]
+    return frame.sort("known_at", nulls_last=True).unique(facts, keep="first", maintain_order=True)
+
+
+def _first_reason(table: TableSchema) -> pl.Expr:
+    """The first broken rule as text, null where a row keeps them all."""
+    return pl.coalesce(
+        pl.when(broken).then(pl.lit(reason)) for broken, reason in _rules(table)
+    )  # a null condition is not a broken rule
+
+
+def _rules(table: TableSchema) -> Iterator[tuple[pl.Expr, str]]:
+    for name in table.columns:
+        if name not in table.nullable:
+            yield pl.col(name).is_null(), f"null {name}"
+    for name in float_columns(table):
+        yield ~pl.col(name).is_finite(), f"{name} not finite"
+    for name, bound in bounds_of(table).items():
+        yield bound.broken_by(name), f"{name} not {bound}"
+    if is_rate_table(table):
+        yield rate_per_8h().abs() > MAX_RATE_PER_8H, f"|rate| above {MAX_RATE_PER_8H:.0%} per 8 h"
+    for greater, less in ordered_pairs_of(table):
+        yield pl.col(greater) < pl.col(less), f"{greater} below {less}"
+
+
+def _conflict_reason(table: TableSchema) -> pl.Expr:
+    """Refuses rows that share a key; a row refused for itself does not taint its sound twin."""
+    sound = pl.col("_reason").is_null()
+    shared = sound & (sound.cast(pl.UInt32).sum().over(table.key) > 1)
+    return pl.when(shared).then(pl.lit("conflicting rows with one key"))
+
+
+def _as_quarantine(table: TableSchema, bad: pl.DataFrame) -> pl.DataFrame:
+    return QUARANTINE.conform(
+        bad.select(
+            pl.lit(table.name).alias("table_name"),
+            pl.col("venue").fill_null(_UNKNOWN),
+            pl.col("symbol").fill_null(_UNKNOWN),
+            pl.col(table.event_time).alias("event_time"),
+            pl.col("_reason").alias("reason"),
+            _row_json(table).alias("row_json"),
+            "known_at",
+        )
+    )
+
+
+def _row_json(table: TableSchema) -> pl.Expr:
+    """The row as JSON. JSON has no NaN: such values stand in `not_finite`, so that no two rows merge."""
+    floats = float_columns(table)
+    plain = pl.struct(
+        pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) if name in floats else name
+        for name in table.columns
+    )
+    odd = pl.concat_str(
+        [pl.when(~pl.col(name).is_finite()).then(pl.format(f"{name}={{}}", pl.col(name))) for name in floats]
+        or [pl.lit(None, dtype=pl.String)],
+        separator=", ",
+        ignore_nulls=True,
+    )
+    with_odd = pl.struct(plain.struct.field("*"), odd.alias("not_finite"))
+    return (
+        pl.when(odd.str.len_bytes() > 0)
+        .then(with_odd.struct.json_encode())
+        .otherwise(plain.struct.json_encode())
+    )

@@ -1,0 +1,142 @@
+"""Walk-forward: forecasts for a whole history, each made by a model that knew only its past.
+
+What lives here: folds, purge and embargo. What does not: judging the result (`evaluation`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from funding_pipeline.core.errors import InsufficientHistoryError
+from funding_pipeline.core.tables import FORECASTS, UTC
+from funding_pipeline.models.baseline_forecaster import BaselineForecaster, fit_baseline
+from funding_pipeline.models.config import ForecasterConfig
+from funding_pipeline.models.design import KEYS, checked
+from funding_pipeline.models.forecaster import FundingForecaster, train
+
+Progress = Callable[[int, int], None]
+
+FOLDS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "fold": pl.Int64,
+    "train_end": UTC,
+    "test_start": UTC,
+    "test_end": UTC,
+    "model": pl.String,
+    "train_rows": pl.Int64,
+    "rows": pl.Int64,
+    "labelled_rows": pl.Int64,
+    "mae_per_hour": pl.Float64,
+    "baseline_mae_per_hour": pl.Float64,
+    "mae_improvement": pl.Float64,
+    "r2": pl.Float64,
+    "coverage_80": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class WalkForwardForecasts:
+    """`forecasts` (core.tables.FORECASTS) and one row per fold: span, rows, model and its skill."""
+
+    forecasts: pl.DataFrame
+    folds: pl.DataFrame
+
+
+def walk_forward(
+    features: pl.DataFrame,
+    labels: pl.DataFrame,
+    *,
+    horizon_hours: int,
+    retrain_every: timedelta = timedelta(days=91),
+    min_train: timedelta = timedelta(days=180),
+    embargo: timedelta = timedelta(0),
+    start: datetime | None = None,
+    end: datetime | None = None,
+    config: ForecasterConfig | None = None,
+    progress: Progress | None = None,
+) -> WalkForwardForecasts:
+    """Forecast every row of `features` with start <= as_of < end, in folds of `retrain_every`.
+
+    A fold's model learns only from labels with known_at <= fold start - embargo: the purge of the
+    horizon is in `known_at`. A fold whose labels span less than `min_train`, or are too few, uses
+    the baseline and says so in column `model`. `progress(done, folds)` is called after each fold.
+    """
+    panel = checked(features)
+    spans = _fold_spans(panel, start=start, end=end, retrain_every=retrain_every)
+    frames: list[pl.DataFrame] = []
+    rows: list[dict[str, object]] = []
+    for fold, (test_start, test_end) in enumerate(spans):
+        test = panel.filter((pl.col("as_of") >= test_start) & (pl.col("as_of") < test_end))
+        train_end = test_start - embargo
+        model = _fit(panel, labels, horizon_hours, train_end, min_train, config)
+        forecasts = model.predict(test)
+        frames.append(forecasts)
+        rows.append(
+            {
+                "fold": fold,
+                "train_end": train_end,
+                "test_start": test_start,
+                "test_end": test_end,
+                "model": model.name,
+                "train_rows": model.span.rows if isinstance(model, FundingForecaster) else 0,
+                **_skill(forecasts, labels),
+            }
+        )
+        if progress is not None:
+            progress(fold + 1, len(spans))
+    forecasts = pl.concat([FORECASTS.empty(), *frames]).sort(FORECASTS.key)
+    return WalkForwardForecasts(forecasts, pl.DataFrame(rows, schema=FOLDS_SCHEMA))
+
+
+def _fold_spans(
+    panel: pl.DataFrame, *, start: datetime | None, end: datetime | None, retrain_every: timedelta
+) -> list[tuple[datetime, datetime]]:
+    """Half-open test spans that cover [start, end), by default the whole panel."""
+    if retrain_every <= timedelta(0):
+        raise ValueError("retrain_every must be positive")
+    if panel.is_empty():
+        return []
+    seen: list[datetime] = panel["as_of"].unique().sort().to_list()
+    at = start or seen[0]
+    last = end or seen[-1] + timedelta(microseconds=1)
+    spans = []
+    while at < last:
+        spans.append((at, min(at + retrain_every, last)))
+        at += retrain_every
+    return spans
+
+
+def _fit(
+    panel: pl.DataFrame,
+    labels: pl.DataFrame,
+    horizon_hours: int,
+    train_end: datetime,
+    min_train: timedelta,
+    config: ForecasterConfig | None,
+) -> FundingForecaster | BaselineForecaster:
+    known = labels.filter((pl.col("known_at") <= train_end) & (pl.col("horizon_hours") == horizon_hours))
+    past = panel.filter(pl.col("as_of") < train_end)
+    decided: list[datetime] = known["as_of"].unique().sort().to_list()
+    if decided and decided[-1] - decided[0] >= min_train:
+        try:
+            return train(past, known, horizon_hours=horizon_hours, train_end=train_end, config=config)
+        except InsufficientHistoryError:
+            pass
+    return fit_baseline(past, known, horizon_hours=horizon_hours, train_end=train_end, config=config)
+
+
+def _skill(forecasts: pl.DataFrame, labels: pl.DataFrame) -> dict[str, object]:
+    """Level skill of one fold on the labels there are; null without any."""
+    realised = labels.select(*KEYS, "horizon_hours", pl.col("rate_per_hour").alias("realised"))
+    joined = forecasts.join(realised, on=[*KEYS, "horizon_hours"]).drop_nulls("realised")
+    error, truth = pl.col("realised") - pl.col("rate_per_hour"), pl.col("realised")
+    row = joined.select(
+        pl.len().cast(pl.Int64).alias("labelled_rows"),
+        error.abs().mean().alias("mae_per_hour"),
+        (truth - pl.col("baseline_rate_per_hour")).abs().mean().alias("baseline_mae_per_hour"),
+        (1 - (error**2).sum() / ((truth - truth.mean()) ** 2).sum()).alias("r2"),
+        truth.is_between("q10", "q90").mean().alias("coverage_80"),
+    ).row(0, named=True)
+    mae, baseline = row["mae_per_hour"], row["baseline_mae_per_hour"]
+    return {"rows": forecasts.height, **row, "mae_improvement": 1 - mae / baseline if baseline else None}

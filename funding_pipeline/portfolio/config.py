@@ -1,0 +1,85 @@
+"""Settings of the portfolio construction, with units in their names.
+
+What lives here: numbers a user may change. What does not: fees and spreads (core.venue_terms) and
+anything that is read from a market.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PortfolioConfig(BaseModel):
+    """How capital may be used and what a trade has to earn. All fractions are of 1.
+
+    Capital is spread evenly over the venues that can be traded at a decision; the *gross budget* of
+    a venue is its share of `capital_usd * gross_leverage`, and bounds the sum of |notional| there.
+    Limits do not compound: they refer to `capital_usd`, not to the equity reached.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    capital_usd: float = Field(default=1_000_000.0, gt=0)
+    gross_leverage: float = Field(
+        default=1.0, gt=0, le=10, description="cap on the sum of |notional| over all legs, times capital"
+    )
+    leg_cap_fraction: float = Field(
+        default=0.30, gt=0, le=1, description="largest |notional| of one leg, of its venue's gross budget"
+    )
+    thin_leg_cap_fraction: float = Field(
+        default=0.02, ge=0, le=1, description="the same for a leg whose book is thin (VenueTerms.is_thin)"
+    )
+    venue_beta_band_fraction: float = Field(
+        default=0.10, ge=0, description="largest |beta-weighted net| of a venue, of its gross budget"
+    )
+    portfolio_delta_band_fraction: float = Field(
+        default=0.01, gt=0, le=1, description="largest |net notional| of all legs, of their gross notional"
+    )
+    risk_aversion: float = Field(
+        default=200.0, ge=0, description="relative: utility = mean - aversion / (2 capital) x variance"
+    )
+    uncertainty_aversion: float = Field(
+        default=0.0, ge=0, description="forecast standard deviations taken off a leg's expected funding"
+    )
+    expected_hold_hours: float = Field(
+        default=240.0, gt=0, description="time over which a trade's cost has to be earned back"
+    )
+    cost_multiplier: float = Field(default=1.0, ge=0, description="of trading cost, in the decision only")
+    hurdle_bp: float = Field(
+        default=0.0, ge=0, description="added to the cost of each trade, in the decision only"
+    )
+    rebalance_every_hours: int = Field(default=8, ge=1, le=168)
+    fee_kind: Literal["taker", "maker"] = "taker"
+    impact_bp_per_100k_usd: float = Field(
+        default=0.1, ge=0, description="price moved against a trade of 100,000 USD, liquid books"
+    )
+    thin_impact_multiplier: float = Field(default=10.0, ge=1, description="of the impact, thin books")
+    min_trade_fraction: float = Field(
+        default=0.001,
+        ge=0,
+        description="of capital; a base whose every trade is smaller is left alone, limits permitting",
+    )
+    max_price_age_bars: float = Field(
+        default=2.0, gt=0, description="a leg with an older own price may only be reduced"
+    )
+    max_forecast_age_hours: float = Field(default=24.0, gt=0)
+    max_funding_age_hours: float = Field(
+        default=24.0, gt=0, description="a leg whose last settlement is older has unknown funding: closed"
+    )
+    gone_after_hours: float = Field(
+        default=72.0, gt=0, description="a leg without a price for longer is closed at its last price"
+    )
+    venue_memory_hours: float = Field(
+        default=168.0, ge=0, description="a venue keeps its share of capital this long without a usable leg"
+    )
+    beta_window_days: int = Field(default=60, ge=10, le=365)
+
+    @property
+    def gross_cap_usd(self) -> float:
+        """Cap on the gross notional of the whole portfolio, USD."""
+        return self.capital_usd * self.gross_leverage
+
+    @property
+    def min_trade_usd(self) -> float:
+        """Smallest trade worth making, USD."""
+        return self.capital_usd * self.min_trade_fraction

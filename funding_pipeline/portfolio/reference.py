@@ -1,0 +1,69 @@
+"""Own prices of the legs, and the cross-venue price of each base.
+
+The cross-venue price is the median over the venues' own fresh perpetual prices; it defines the net
+quantity of a base in USD and the basis of a leg. The price that funding is charged on is another
+matter (validation.funding_reference).
+"""
+
+import numpy as np
+import polars as pl
+
+from funding_pipeline.portfolio.legs import Bools, Floats, Universe
+
+_KINDS = ("trade", "mark")
+
+
+def own_prices(prices: pl.LazyFrame, *, universe: Universe) -> pl.DataFrame:
+    """Closes on each leg's own venue: trade prices, mark prices for a leg that has no trade price.
+
+    One row per venue, symbol, close; columns venue, symbol, close_time, timeframe_hours, close,
+    known_at; sorted by `known_at`, then the shortest bar last, so that it wins a tie.
+    """
+    legs = pl.LazyFrame(
+        {"venue": [leg.venue for leg in universe.legs], "symbol": [leg.symbol for leg in universe.legs]},
+        schema={"venue": pl.String, "symbol": pl.String},
+    )
+    columns = ["venue", "symbol", "kind", "close_time", "timeframe_hours", "close", "known_at"]
+    frame = (
+        prices.filter(pl.col("kind").is_in(_KINDS) & (pl.col("close") > 0) & pl.col("close").is_finite())
+        .select(columns)
+        .join(legs, on=["venue", "symbol"], how="semi")
+        .with_columns(has_trade=(pl.col("kind") == "trade").any().over("venue", "symbol"))
+        .filter((pl.col("kind") == "trade") | ~pl.col("has_trade"))
+        .sort(
+            "known_at",
+            "close_time",
+            "timeframe_hours",
+            "venue",
+            "symbol",
+            descending=[False, False, True, False, False],
+        )
+        .select("venue", "symbol", "close_time", "timeframe_hours", "close", "known_at")
+    )
+    return frame.collect()
+
+
+def reference_per_leg(price: Floats, *, fresh: Bools, universe: Universe) -> Floats:
+    """Cross-venue price in each leg's own quoted units, times x legs.
+
+    Median over the fresh legs of the base; over all of its legs with a price where none is fresh;
+    NaN where no leg of the base ever had a price.
+    """
+    per_unit = price / universe.multipliers
+    out = np.full_like(price, np.nan)
+    for index in range(len(universe.bases)):
+        members = np.flatnonzero(universe.base_index == index)
+        known = np.where(fresh[:, members], per_unit[:, members], np.nan)
+        none_fresh = ~np.isfinite(known).any(axis=1)
+        known[none_fresh] = per_unit[none_fresh][:, members]
+        out[:, members] = _row_median(known)[:, None] * universe.multipliers[members]
+    return out
+
+
+def _row_median(values: Floats) -> Floats:
+    """Median of the finite entries of each row, NaN for a row without any."""
+    out = np.full(len(values), np.nan)
+    some = np.isfinite(values).any(axis=1)
+    if some.any():
+        out[some] = np.nanmedian(values[some], axis=1)
+    return out

@@ -1,0 +1,74 @@
+"""Which instruments can be traded in a period, and why the others cannot.
+
+An instrument needs a known multiplier, settled funding and prices of its own; predicted funding is
+no payment and does not count. Being in the universe does not permit a position: that is decided at
+every decision from what is known then (`restrictions`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from funding_pipeline.core.tables import MarketTables
+from funding_pipeline.portfolio.legs import Leg, Universe
+
+_KEY = ["venue", "symbol"]
+
+
+@dataclass(frozen=True)
+class TradableUniverse:
+    """`universe` of legs, and `untraded`: `venue symbol` -> why it is left out."""
+
+    universe: Universe
+    untraded: Mapping[str, str]
+
+
+def tradable_universe(
+    tables: MarketTables, *, forecasts: pl.DataFrame, start: datetime, end: datetime
+) -> TradableUniverse:
+    """Instruments with prices, settlements and forecasts between `start` and `end` (UTC)."""
+    listed = _latest_terms(tables.instruments, end=end)
+    inside = pl.col("known_at").is_between(start, end)
+    priced = tables.prices.filter(inside & pl.col("kind").is_in(["trade", "mark"])).select(_KEY).unique()
+    settled = tables.settled_funding.filter(inside).select(_KEY).unique()
+    seen = pl.col("as_of").is_between(start, end) & pl.col("rate_per_hour").is_not_null()
+    forecast = forecasts.lazy().filter(seen).select(_KEY).unique()
+    flags = (
+        listed.join(priced.with_columns(priced=True), on=_KEY, how="left")
+        .join(settled.with_columns(settled=True), on=_KEY, how="left")
+        .join(forecast.with_columns(forecast=True), on=_KEY, how="left")
+        .sort(_KEY)
+        .collect()
+    )
+    reasons = {f"{row['venue']} {row['symbol']}": _refusal(row) for row in flags.iter_rows(named=True)}
+    legs = [_leg(row) for row in flags.iter_rows(named=True) if not _refusal(row)]
+    untraded = {name: reason for name, reason in reasons.items() if reason}
+    return TradableUniverse(universe=Universe.of(legs), untraded=untraded)
+
+
+def _latest_terms(instruments: pl.LazyFrame, *, end: datetime) -> pl.LazyFrame:
+    columns = [*_KEY, "base", "multiplier", "contract_type"]
+    known = instruments.filter(pl.col("known_at") <= end).sort("effective_from")
+    return known.group_by(_KEY, maintain_order=True).last().select(columns)
+
+
+def _refusal(row: Mapping[str, object]) -> str:
+    if row["multiplier"] is None:
+        return "multiplier unknown"
+    if not row["settled"]:
+        return "no settled funding in the period"
+    if not row["priced"]:
+        return "no price of its own in the period"
+    return "" if row["forecast"] else "no forecast in the period"
+
+
+def _leg(row: Mapping[str, object]) -> Leg:
+    return Leg(
+        venue=str(row["venue"]),
+        symbol=str(row["symbol"]),
+        base=str(row["base"]),
+        multiplier=float(str(row["multiplier"])),
+        is_inverse=row["contract_type"] == "inverse",
+    )

@@ -1,0 +1,115 @@
+"""The one settings model: environment variables `FUNDING_*`, over `funding.toml`, over defaults.
+
+What lives here: names, bounds and defaults of settings, and where a market's state is kept. What
+does not: limits and assumptions of the portfolio (`portfolio.config`), terms of venues
+(`core.venue_terms`).
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from funding_pipeline.core.errors import SettingsError
+from funding_pipeline.core.market import Market
+from funding_pipeline.portfolio.config import PortfolioConfig
+
+MarketKind = Literal["simulated", "recorded"]
+
+
+class Settings(BaseSettings):
+    """Settings of one installation. `FUNDING_MARKET=recorded FUNDING_DATA=dir` reads a folder."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FUNDING_", toml_file="funding.toml", extra="ignore", frozen=True
+    )
+
+    market: MarketKind | None = Field(
+        default=None, description="simulated or recorded; unset: recorded where `data` is set"
+    )
+    data: Path | None = Field(default=None, description="folder of a recorded market")
+    home: Path | None = Field(default=None, description="state of this market; unset: .funding/<market>")
+    seed: int = Field(default=7, ge=0, description="seed of the simulated market")
+    simulated_from: datetime = Field(default=datetime(2023, 7, 1, tzinfo=UTC))
+    simulated_to: datetime = Field(default=datetime(2025, 7, 1, tzinfo=UTC))
+    capital_usd: float = Field(default=1_000_000.0, gt=0, description="spread evenly over the venues")
+    horizon_hours: int = Field(default=168, ge=1, le=720, description="forecast horizon of the plan")
+    rebalance_every_hours: int = Field(default=8, ge=1, le=168)
+    backtest_from: datetime | None = Field(default=None, description="unset: after the first training")
+    web_port: int = Field(default=3000, ge=1, le=65535, description="of the web UI, on 127.0.0.1")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before environment before `funding.toml` in the working directory."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @model_validator(mode="after")
+    def _recorded_needs_data(self) -> Self:
+        if self.market == "recorded" and self.data is None:
+            raise ValueError("market `recorded` needs FUNDING_DATA=<folder with funding_rates.parquet>")
+        return self
+
+    @property
+    def market_kind(self) -> MarketKind:
+        """The market that is meant: a data folder alone already means `recorded`."""
+        return self.market or ("recorded" if self.data else "simulated")
+
+    @property
+    def state_dir(self) -> Path:
+        """Folder of this market's tables, models, runs and reports; each market has its own."""
+        return (self.home or project_root() / ".funding" / self._market_id).resolve()
+
+    @property
+    def _market_id(self) -> str:
+        if self.market_kind == "recorded" and self.data is not None:
+            address = str(self.data.resolve())
+            return f"recorded-{self.data.resolve().name}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
+        days = f"{self.simulated_from:%Y%m%d}-{self.simulated_to:%Y%m%d}"
+        return f"simulated-{self.seed}-{days}"
+
+    def portfolio_config(self) -> PortfolioConfig:
+        """How capital may be used, with the settings that a user has changed."""
+        return PortfolioConfig(capital_usd=self.capital_usd, rebalance_every_hours=self.rebalance_every_hours)
+
+    def open_market(self) -> Market:
+        """The market of these settings; raises MarketDataError or SettingsError naming what is wrong."""
+        if self.market_kind == "recorded":
+            from funding_pipeline.market.recorded import RecordedMarket
+
+            assert self.data is not None
+            return RecordedMarket(self.data)
+        from funding_pipeline.market.simulated import SimulatedMarket
+
+        return SimulatedMarket(seed=self.seed, start=self.simulated_from, end=self.simulated_to)
+
+
+def load_settings() -> Settings:
+    """Settings from the environment and `funding.toml`; a bad value is one clear SettingsError."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        where = f"FUNDING_{name.upper()}" if first["loc"] else name
+        raise SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def project_root() -> Path:
+    """The checkout this package runs from; elsewhere (an installed wheel) the working directory."""
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout if (checkout / "dagster.yaml").is_file() else Path.cwd()

@@ -1,0 +1,1 @@
+"""MLflow: what was tried, with which data, and the registered models."""

@@ -1,0 +1,50 @@
+"""Every PNG plot of the pipeline, for asset metadata and for the model registry.
+
+Each takes polars frames and `suffix` (for simulated markets: `simulated_suffix`) and returns PNG
+bytes. What lives here: the list of names. The drawing is in the `plots_*` modules beside this one.
+"""
+
+from base64 import b64encode
+
+from funding_pipeline.validation.plots_market import (
+    book_depth,
+    funding_distribution,
+    price_basis,
+    regimes_over,
+    settled_funding_by_venue,
+    spread_heatmap,
+)
+from funding_pipeline.validation.plots_models import (
+    feature_correlation,
+    feature_importance,
+    forecast_against_realised,
+    plan_legs,
+)
+from funding_pipeline.validation.plots_results import equity_curve, pnl_by_source
+
+__all__ = [
+    "book_depth",
+    "equity_curve",
+    "feature_correlation",
+    "feature_importance",
+    "forecast_against_realised",
+    "funding_distribution",
+    "markdown_image",
+    "plan_legs",
+    "pnl_by_source",
+    "price_basis",
+    "regimes_over",
+    "settled_funding_by_venue",
+    "simulated_suffix",
+    "spread_heatmap",
+]
+
+
+def simulated_suffix(*, is_simulated: bool) -> str:
+    """What follows every title of a simulated market; nothing for a real one."""
+    return "  SIMULATED MARKET" if is_simulated else ""
+
+
+def markdown_image(png: bytes, *, alternative: str) -> str:
+    """The image inside a markdown text, as a data address: no file, no server."""
+    return f"![{alternative}](data:image/png;base64,{b64encode(png).decode('ascii')})"

@@ -1,0 +1,227 @@
+"""PNG plots of market data: funding, basis, spreads, depth, regimes.
+
+One function each: a frame and a title suffix in, PNG bytes out. Rates are drawn per year (x 8,760 h).
+"""
+
+import polars as pl
+
+from funding_pipeline.validation.palette import INK, MUTED, numbered_colour, regime_colour, venue_colour
+from funding_pipeline.validation.plot_style import (
+    caption,
+    dollar_axis,
+    hide_unused,
+    legend,
+    nothing_to_draw,
+    panels,
+    percent_axis,
+    png,
+    span,
+    time_axis,
+)
+from funding_pipeline.validation.series import (
+    pair_differentials,
+    regime_spans,
+    thinned,
+    trailing_annual_funding,
+    with_base_and_multiplier,
+)
+
+_PLATEAU_BP_PER_8H = 1.0
+_MAX_PANELS = 12
+_LINE_POINTS = 500
+
+
+def _grid(count: int) -> tuple[int, int]:
+    columns = min(3, count)
+    return -(-count // columns), columns
+
+
+def settled_funding_by_venue(settled: pl.DataFrame, *, suffix: str = "") -> bytes:
+    """Trailing 7-day settled funding per year, one panel per venue, one line per base.
+
+    `settled`: SETTLED_FUNDING rows. The scale is shared and cut at the 0.5 % and 99.5 % quantiles.
+    """
+    title = "Settled funding, trailing 7 days, per year"
+    if settled.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    annual = trailing_annual_funding(settled).filter(pl.col("annual").is_not_null())
+    venues = annual["venue"].unique().sort().to_list()[:_MAX_PANELS]
+    bases = annual["base"].unique().sort().to_list()
+    rows, columns = _grid(len(venues))
+    figure, axes = panels(title, rows=rows, columns=columns, size=(9.5, 0.7 + 1.9 * rows), suffix=suffix)
+    low, high = (float(annual["annual"].quantile(q) or 0.0) for q in (0.005, 0.995))
+    pad = 0.05 * (high - low) + 1e-4
+    for axis, venue in zip(axes, venues, strict=False):
+        for base in bases:
+            # One line per base: inverse and linear contracts of one base are averaged.
+            line = annual.filter(pl.col("venue") == venue, pl.col("base") == base)
+            line = thinned(line.group_by("time").agg(pl.col("annual").mean()), limit=_LINE_POINTS)
+            colour = numbered_colour(bases.index(base))
+            axis.plot(line["time"], line["annual"], linewidth=0.8, color=colour, label=base)
+        caption(axis, venue)
+        axis.set_ylim(low - pad, high + pad)
+        span(axis, annual["time"])
+        percent_axis(axis)
+        time_axis(axis)
+    hide_unused(axes, len(venues))
+    axes[0].set_ylabel("percent per year")
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower left", ncols=10, frameon=False, fontsize=8)
+    return png(figure)
+
+
+def price_basis(prices: pl.DataFrame, *, suffix: str = "") -> bytes:
+    """Trade close against the cross-venue median of its base, weekly mean, one panel per base, in bp.
+
+    `prices`: PRICES rows. Moments with fewer than two venues are left out; the scale is cut at the
+    1 % and 99 % quantiles.
+    """
+    title = "Basis against the cross-venue median, weekly mean"
+    perpetual = (pl.col("kind") == "trade") & pl.col("symbol").str.contains(":", literal=True)
+    moment = ["base", "close_time"]
+    close = pl.col("close") / pl.col("multiplier")
+    basis = (close / close.median().over(moment) - 1) * 1e4
+    daily = (
+        with_base_and_multiplier(prices.filter(perpetual))
+        .filter(pl.col("venue").n_unique().over(moment) >= 2)
+        .with_columns(basis.alias("basis_bp"))
+        .group_by("venue", "base", pl.col("close_time").dt.truncate("1w").alias("time"))
+        .agg(pl.col("basis_bp").mean())
+        .sort("time")
+    )
+    if daily.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    bases = daily["base"].unique().sort().to_list()[:_MAX_PANELS]
+    rows, columns = _grid(len(bases))
+    figure, axes = panels(title, rows=rows, columns=columns, size=(9.5, 0.7 + 1.8 * rows), suffix=suffix)
+    venues = daily["venue"].unique().sort().to_list()
+    for axis, base in zip(axes, bases, strict=False):
+        one = daily.filter(pl.col("base") == base)
+        for venue in venues:
+            line = thinned(one.filter(pl.col("venue") == venue), limit=_LINE_POINTS)
+            axis.plot(line["time"], line["basis_bp"], linewidth=0.8, color=venue_colour(venue), label=venue)
+        low, high = (float(one["basis_bp"].quantile(q) or 0.0) for q in (0.01, 0.99))
+        axis.set_ylim(low - 1.0, high + 1.0)
+        caption(axis, base)
+        time_axis(axis)
+    hide_unused(axes, len(bases))
+    axes[0].set_ylabel("basis points")
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower left", ncols=8, frameon=False, fontsize=8)
+    return png(figure)
+
+
+def funding_distribution(settled: pl.DataFrame, *, suffix: str = "") -> bytes:
+    """Histogram of settled rates per 8 h by venue, with the share on the plateau of 0.01 % per 8 h."""
+    title = "Settled rates per 8 h, and the plateau at 1 bp"
+    if settled.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    rates = settled.select("venue", (pl.col("rate") / pl.col("interval_hours") * 8e4).alias("bp"))
+    venues = rates["venue"].unique().sort().to_list()[:_MAX_PANELS]
+    rows, columns = _grid(len(venues))
+    figure, axes = panels(title, rows=rows, columns=columns, size=(9.5, 0.6 + 1.9 * rows), suffix=suffix)
+    for axis, venue in zip(axes, venues, strict=False):
+        bp = rates.filter(pl.col("venue") == venue)["bp"]
+        on_plateau = int(((bp - _PLATEAU_BP_PER_8H).abs() < 1e-6).sum()) / bp.len()
+        shown = bp.clip(-5, 5)
+        axis.hist(shown, bins=80, range=(-5, 5), color=venue_colour(venue), weights=[1 / bp.len()] * bp.len())
+        axis.axvspan(0.94, 1.06, color=INK, alpha=0.12, linewidth=0)
+        caption(axis, f"{venue}: {on_plateau:.0%} of {bp.len():,} on the plateau")
+        percent_axis(axis)
+    hide_unused(axes, len(venues))
+    axes[0].set_ylabel("share of settlements")
+    for axis in axes[: len(venues)]:
+        axis.set_xlabel("bp per 8 h (ends: beyond ±5)")
+    return png(figure)
+
+
+def spread_heatmap(settled: pl.DataFrame, *, suffix: str = "", pairs: int = 30) -> bytes:
+    """Monthly mean funding differential per (base, venue pair), per year: the widest `pairs` of them."""
+    title = "Funding differential per pair, monthly mean, per year (gross)"
+    if settled.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    spreads = pair_differentials(trailing_annual_funding(settled)).with_columns(
+        pl.format("{} {}", "base", "pair").alias("label")
+    )
+    widest = spreads.group_by("label").agg(pl.col("differential").abs().mean().alias("size"), pl.len())
+    # A pair with a few months of data is no row to compare with.
+    long = widest.filter(pl.col("len") * 4 >= pl.col("len").max())
+    kept = long.sort("size", "label", descending=[True, False]).head(pairs)["label"]
+    table = spreads.filter(pl.col("label").is_in(kept.to_list()))
+    if table.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    wide = table.pivot("time", index="label", values="differential", sort_columns=True).sort("label")
+    months = [name[:7] for name in wide.columns[1:]]
+    values = wide.drop("label").to_numpy()
+    figure, axes = panels(title, size=(9.5, max(2.6, 1.2 + 0.17 * wide.height)), suffix=suffix)
+    axis = axes[0]
+    limit = float(table["differential"].abs().quantile(0.9) or 0.1)
+    image = axis.imshow(
+        values, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
+    )
+    axis.grid(visible=False)
+    axis.set_yticks(range(wide.height), wide["label"].to_list(), fontsize=7)
+    step = max(1, len(months) // 12)
+    axis.set_xticks(range(0, len(months), step), months[::step], fontsize=7)
+    bar = figure.colorbar(image, ax=axis, pad=0.01, format=lambda value, _: f"{value:.0%}")
+    bar.ax.tick_params(labelsize=8, colors=MUTED)
+    bar.outline.set_visible(False)
+    return png(figure)
+
+
+def book_depth(depth: pl.DataFrame, *, suffix: str = "") -> bytes:
+    """Resting USD within 10 bp of mid on both sides, and the bid-ask spread. ORDER_BOOK_DEPTH rows."""
+    title = "Order book: depth within 10 bp and spread"
+    if depth.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    figure, axes = panels(title, rows=2, size=(9.0, 4.6), suffix=suffix)
+    keys = depth.select("venue", "symbol").unique().sort("venue", "symbol")
+    for i, (venue, symbol) in enumerate(keys.head(6).iter_rows()):
+        one = depth.filter(pl.col("venue") == venue, pl.col("symbol") == symbol)
+        one = thinned(one.rename({"observed_at": "time"}), limit=_LINE_POINTS)
+        colour = venue_colour(venue) if keys.height == 1 else numbered_colour(i)
+        name = f"{venue} {symbol}"
+        axes[0].plot(one["time"], one["bid_depth_10bp_usd"], color=colour, linewidth=1, label=f"{name} bids")
+        axes[0].plot(
+            one["time"],
+            one["ask_depth_10bp_usd"],
+            color=colour,
+            linewidth=1,
+            linestyle=":",
+            label=f"{name} asks",
+        )
+        axes[1].plot(one["time"], one["spread_bp"], color=colour, linewidth=1, label=name)
+    axes[0].set_ylabel("USD within 10 bp")
+    axes[1].set_ylabel("spread, bp of mid")
+    dollar_axis(axes[0])
+    for axis in axes:
+        axis.set_ylim(bottom=0)
+        time_axis(axis)
+    legend(axes[0])
+    return png(figure)
+
+
+def regimes_over(
+    series: pl.DataFrame, regimes: pl.DataFrame, *, what: str = "BTC price, USD", suffix: str = ""
+) -> bytes:
+    """A series (`time`, `value`) with the regimes (`as_of`, `regime`) shaded behind it."""
+    title = f"Regimes behind {what}"
+    if series.is_empty() or regimes.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    from matplotlib.patches import Patch
+
+    figure, axes = panels(title, size=(9.5, 3.4), suffix=suffix)
+    axis = axes[0]
+    line = thinned(series, extremes_of="value", limit=1200)
+    for start, end, regime in regime_spans(regimes).iter_rows():
+        axis.axvspan(start, end, color=regime_colour(regime), linewidth=0)
+    axis.plot(line["time"], line["value"], color=INK, linewidth=1)
+    names = regimes["regime"].unique().drop_nulls().sort().to_list()
+    axis.legend(
+        handles=[Patch(facecolor=regime_colour(n), edgecolor=MUTED, linewidth=0.5, label=n) for n in names],
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(names), frameon=False, fontsize=8,
+    )  # fmt: skip
+    axis.set_ylabel(what)
+    span(axis, line["time"])
+    time_axis(axis)
+    return png(figure)

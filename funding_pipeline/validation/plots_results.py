@@ -1,0 +1,78 @@
+"""PNG plots of a back-test: equity with drawdown, and profit and loss by source."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from funding_pipeline.validation.palette import INK, NEGATIVE, SOURCES, STRATEGY, other_colour
+from funding_pipeline.validation.plot_style import (
+    dollar_axis,
+    legend,
+    nothing_to_draw,
+    panels,
+    percent_axis,
+    png,
+    span,
+    time_axis,
+)
+from funding_pipeline.validation.series import drawdown, thinned
+
+_NO_BASELINES: Mapping[str, pl.DataFrame] = {}
+
+
+def equity_curve(
+    equity: pl.DataFrame,
+    *,
+    capital_usd: float,
+    baselines: Mapping[str, pl.DataFrame] = _NO_BASELINES,
+    suffix: str = "",
+) -> bytes:
+    """Profit in percent of capital for the strategy and each baseline, and the strategy's drawdown.
+
+    Frames: `time`, `equity` (USD), all started with `capital_usd`.
+    """
+    title = "Net profit on capital, and drawdown"
+    if equity.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    figure, (top, low) = panels(title, rows=2, size=(9.5, 4.6), suffix=suffix, heights=(3, 1))
+    for name, curve in {**baselines, "strategy": equity}.items():
+        if curve.is_empty():
+            continue
+        line = thinned(curve, extremes_of="equity", limit=1200)
+        own = name == "strategy"
+        colour = STRATEGY if own else other_colour(name)
+        width = 1.8 if own else 1.0
+        top.plot(line["time"], line["equity"] / capital_usd - 1, color=colour, linewidth=width, label=name)
+    fall = thinned(drawdown(equity, capital_usd=capital_usd), extremes_of="drawdown", limit=1200)
+    low.fill_between(fall["time"], fall["drawdown"], color=NEGATIVE, alpha=0.35, linewidth=0)
+    top.set_ylabel("net profit, % of capital")
+    low.set_ylabel("drawdown")
+    percent_axis(top, decimals=1)
+    percent_axis(low, decimals=1)
+    top.axhline(0, color=INK, linewidth=0.6)
+    for axis in (top, low):
+        span(axis, equity["time"])
+        time_axis(axis)
+    legend(top)
+    return png(figure)
+
+
+def pnl_by_source(equity: pl.DataFrame, *, suffix: str = "") -> bytes:
+    """Cumulative profit by source, USD. `equity`: time, pnl_funding, pnl_basis, pnl_fees, pnl_slippage."""
+    title = "Cumulative profit and loss by source, USD"
+    if equity.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    figure, axes = panels(title, size=(9.5, 3.6), suffix=suffix)
+    axis = axes[0]
+    lines = thinned(equity, limit=1200)
+    for source, colour in SOURCES.items():
+        axis.plot(lines["time"], lines[f"pnl_{source}"], color=colour, linewidth=1.1, label=source)
+    net = lines.select(pl.sum_horizontal(f"pnl_{source}" for source in SOURCES)).to_series()
+    axis.plot(lines["time"], net, color=STRATEGY, linewidth=1.8, label="net")
+    axis.axhline(0, color=INK, linewidth=0.6)
+    axis.set_ylabel("USD since the start")
+    span(axis, lines["time"])
+    dollar_axis(axis)
+    time_axis(axis)
+    legend(axis)
+    return png(figure)

@@ -1,0 +1,58 @@
+"""What a report is made of: frames and values only, none of which the report changes.
+
+What lives here: the one argument of `render_report`, with the columns each frame must have. What
+does not: where they come from. A frame that is None leaves its section out and says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Inputs of one report. Times UTC, money USD, rates fractions per hour unless a name says more.
+
+    From the back-test (see `result_frames`): `summary`, `equity`, `trades`, `positions`,
+    `funding_payments`, `neutrality`; `baseline_equity` maps a name to a frame (time, equity).
+    Optional: `settled_funding` (SETTLED_FUNDING rows of the period), `instruments` (INSTRUMENTS),
+    `gaps` (any frame), `quarantine` (QUARANTINE rows), `regimes` (as_of, regime), `anomalies` (as_of,
+    venue, symbol, reason, robust_z), `forecast_skill` (any frame), `forecasts` (FORECASTS) with
+    `realised` (labels), `plan_legs` (venue, symbol, base, notional_target_usd or notional_usd,
+    expected_rate_per_hour, reason). `provenance` is printed as it is: versions, revision, settings.
+    """
+
+    market_label: str
+    is_simulated: bool
+    generated_at: datetime
+    summary: Mapping[str, Any]
+    equity: pl.DataFrame
+    trades: pl.DataFrame
+    positions: pl.DataFrame
+    funding_payments: pl.DataFrame
+    neutrality: pl.DataFrame
+    baseline_equity: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    settled_funding: pl.DataFrame | None = None
+    instruments: pl.DataFrame | None = None
+    gaps: pl.DataFrame | None = None
+    quarantine: pl.DataFrame | None = None
+    regimes: pl.DataFrame | None = None
+    anomalies: pl.DataFrame | None = None
+    forecast_skill: pl.DataFrame | None = None
+    forecasts: pl.DataFrame | None = None
+    realised: pl.DataFrame | None = None
+    plan_legs: pl.DataFrame | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def capital_usd(self) -> float:
+        """Starting capital of the back-test, USD."""
+        return float(self.summary["capital_usd"])
+
+    @property
+    def suffix(self) -> str:
+        """Follows every figure's title."""
+        return " · SIMULATED MARKET" if self.is_simulated else ""

@@ -1,0 +1,149 @@
+"""The tables of a back-test result, each exact enough to recompute the profit from them alone."""
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from funding_pipeline.core.tables import UTC
+from funding_pipeline.portfolio.config import PortfolioConfig
+from funding_pipeline.portfolio.legs import Floats, Universe
+from funding_pipeline.portfolio.limits import even_budgets
+from funding_pipeline.portfolio.plan import notional_usd
+from funding_pipeline.validation.simulation import MarketHistory, Run
+
+PORTFOLIO = "portfolio"
+
+
+def equity_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
+    """One row per decision, per midnight UTC and for the end; cumulative USD, after the decision."""
+    names = ["equity", "pnl_funding", "pnl_basis", "pnl_fees", "pnl_slippage"]
+    columns = {name: run.equity[:, i] for i, name in enumerate(names)}
+    return pl.DataFrame({"time": _times(history.steps), **columns})
+
+
+def trades_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
+    """One row per leg traded at a decision. cash = -quantity * price - fee_usd.
+
+    `quantity` is signed, in quoted units; it is 0 in the rows that only re-strike an inverse contract
+    (a fee, see accounting). slippage_usd = quantity * (price - mark_price), positive when it costs.
+    """
+    universe = history.panels.universe
+    happened = np.array([fill.happened for fill in run.fills]).reshape(-1, len(universe))
+    row, leg = np.nonzero(happened)
+    pick = {
+        name: np.array([getattr(fill, name) for fill in run.fills]).reshape(-1, len(universe))[row, leg]
+        for name in ("quantity", "price", "fee_usd", "mark", "slippage_usd")
+    }
+    reasons = [run.reasons[r][i] or "re-strike" for r, i in zip(row, leg, strict=True)]
+    frame = _leg_rows(universe, times=history.panels.times, row=row, leg=leg)
+    return frame.with_columns(
+        pl.Series("quantity", pick["quantity"]),
+        pl.Series("price", pick["price"]),
+        pl.Series("fee_usd", pick["fee_usd"]),
+        pl.Series("mark_price", pick["mark"]),
+        pl.Series("slippage_usd", pick["slippage_usd"]),
+        pl.Series("reason", reasons, dtype=pl.String),
+    )
+
+
+def positions_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
+    """One row per leg held after each decision; USD at the own last known close."""
+    row, leg = np.nonzero(run.after)
+    price = history.panels.price[row, leg]
+    quantity = run.after[row, leg]
+    frame = _leg_rows(history.panels.universe, times=history.panels.times, row=row, leg=leg)
+    return frame.with_columns(
+        pl.Series("quantity", quantity),
+        pl.Series("mark_price", price),
+        pl.Series("notional_usd", quantity * price),
+    )
+
+
+def funding_payments_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
+    """One row per settlement of a leg that was held. cash_usd = -quantity * reference_price * rate."""
+    events = history.events
+    held = run.held[events["step"].to_numpy(), events["leg"].to_numpy()]
+    cash = -pl.col("quantity") * pl.col("reference_price") * pl.col("rate")
+    return (
+        events.with_columns(pl.Series("quantity", held))
+        .filter(pl.col("quantity") != 0)
+        .with_columns(cash.alias("cash_usd"))
+        .select(
+            "time", "venue", "symbol", "quantity", "reference_price", "rate", "cash_usd", "reference_source"
+        )
+    )
+
+
+def neutrality_frame(
+    history: MarketHistory, run: Run, *, config: PortfolioConfig, before: bool = False
+) -> pl.DataFrame:
+    """Exposures at each decision, one row for the portfolio and one per venue; USD at own prices.
+
+    `fraction`: of the portfolio |net| / gross, of a venue |beta-weighted net| / its gross budget;
+    `fraction_of_band`: the same over the permitted band. Null where the denominator is zero.
+    `before`: positions as they stood before the decision, after prices had moved.
+    """
+    panels = history.panels
+    at_decision = history.decision_of_step >= 0
+    quantity = run.held[at_decision] if before else run.after
+    notional = notional_usd(quantity, panels.price)
+    budgets = even_budgets(panels.venue_open, config=config)
+    beta = np.where(np.isfinite(panels.beta), panels.beta, 1.0)
+    by_venue = panels.universe.venue_matrix.T
+    gross, net = np.abs(notional) @ by_venue, notional @ by_venue
+    weighted = (notional * beta) @ by_venue
+    net_all = notional.sum(axis=1)
+    gross_all = np.abs(notional).sum(axis=1)
+    rows = [(PORTFOLIO, gross_all, net_all, (notional * beta).sum(axis=1), np.abs(net_all), gross_all)]
+    for i, venue in enumerate(panels.universe.venues):
+        used = np.abs(weighted[:, i])
+        rows.append((venue, gross[:, i], net[:, i], weighted[:, i], used, budgets[:, i]))
+    bands = [config.portfolio_delta_band_fraction] + [config.venue_beta_band_fraction] * (len(rows) - 1)
+    parts = [_exposures(panels.times, *row, band) for row, band in zip(rows, bands, strict=True)]
+    return pl.concat(parts).sort("time", "scope")
+
+
+def _exposures(
+    times: tuple[datetime, ...],
+    scope: str,
+    gross: Floats,
+    net: Floats,
+    beta: Floats,
+    used: Floats,
+    of: Floats,
+    band: float,
+) -> pl.DataFrame:
+    frame = pl.DataFrame(
+        {"time": _times(times), "gross_usd": gross, "net_usd": net, "beta_usd": beta, "used": used, "of": of}
+    )
+    fraction = pl.when(pl.col("of") > 0).then(pl.col("used") / pl.col("of"))
+    share = fraction / band if band > 0 else pl.lit(None, dtype=pl.Float64)
+    return frame.select(
+        "time",
+        pl.lit(scope).alias("scope"),
+        "gross_usd",
+        "net_usd",
+        "beta_usd",
+        fraction.alias("fraction"),
+        share.alias("fraction_of_band"),
+    )
+
+
+def _leg_rows(
+    universe: Universe, *, times: tuple[datetime, ...], row: np.ndarray, leg: np.ndarray
+) -> pl.DataFrame:
+    """Time, venue and symbol of (decision, leg) index pairs."""
+    venues = np.array([item.venue for item in universe.legs], dtype=object)
+    symbols = np.array([item.symbol for item in universe.legs], dtype=object)
+    return pl.DataFrame(
+        {
+            "time": _times(times).gather(row),
+            "venue": pl.Series(venues[leg].tolist(), dtype=pl.String),
+            "symbol": pl.Series(symbols[leg].tolist(), dtype=pl.String),
+        }
+    )
+
+
+def _times(times: tuple[datetime, ...]) -> pl.Series:
+    return pl.Series("time", list(times), dtype=UTC)

@@ -1,0 +1,153 @@
+"""Frames made ready to be drawn: thinned, as drawdown, as trailing means, as spans of a regime.
+
+What lives here: polars only, shared by the report and the plots. What does not: any drawing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from funding_pipeline.market_data.instruments import parse_symbol
+
+HOURS_PER_YEAR = 24 * 365
+MAX_POINTS = 2400
+
+
+def thinned(frame: pl.DataFrame, *, extremes_of: str | None = None, limit: int = MAX_POINTS) -> pl.DataFrame:
+    """At most about `limit` rows of `frame`, sorted by `time`; first and last row stay.
+
+    With `extremes_of`, every bucket keeps the lowest and highest row of that column, so that a
+    drawdown is never thinned away.
+    """
+    frame = frame.sort("time")
+    if frame.height <= limit:
+        return frame
+    numbered = frame.with_row_index("_row")
+    last = pl.col("_row") == frame.height - 1
+    if extremes_of is None:
+        step = -(-frame.height // (limit - 1))
+        return numbered.filter((pl.col("_row") % step == 0) | last).drop("_row")
+    buckets = limit // 2 - 1
+    marked = numbered.with_columns((pl.col("_row") * buckets // frame.height).alias("_bucket"))
+    by_value = pl.col("_row").sort_by(extremes_of)
+    ends = marked.group_by("_bucket").agg(by_value.first().alias("low"), by_value.last().alias("high"))
+    kept = pl.concat([ends["low"], ends["high"]]).unique().implode()
+    return marked.filter(pl.col("_row").is_in(kept) | (pl.col("_row") == 0) | last).drop("_row", "_bucket")
+
+
+def drawdown(equity: pl.DataFrame, *, capital_usd: float) -> pl.DataFrame:
+    """`time`, `equity` and `drawdown`: the fall from the highest equity so far (at least the capital),
+    as a fraction of capital; never positive. The same convention as `statistics.drawdown`.
+    """
+    peak = pl.col("equity").cum_max().clip(lower_bound=capital_usd)
+    fall = ((pl.col("equity") - peak) / capital_usd).alias("drawdown")
+    return equity.sort("time").select("time", "equity", fall)
+
+
+def with_base(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` with `base`, read off `symbol` where it has none: 1000PEPE and kPEPE are PEPE."""
+    return frame if "base" in frame.columns else with_base_and_multiplier(frame).drop("multiplier")
+
+
+def with_base_and_multiplier(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` with `base` and `multiplier` (base units per quoted unit), read off `symbol`.
+
+    Raises UnknownInstrumentError for a symbol with a settle currency that cannot be read.
+    """
+    symbols = frame["symbol"].unique().to_list()
+    read = [parse_symbol(s) if ":" in s else None for s in symbols]
+    terms = {
+        "symbol": symbols,
+        "base": [p.base if p else s.split("/")[0] for p, s in zip(read, symbols, strict=True)],
+        "multiplier": [p.multiplier if p else 1.0 for p in read],
+    }
+    schema = {"symbol": pl.String, "base": pl.String, "multiplier": pl.Float64}
+    return frame.drop("base", strict=False).join(pl.DataFrame(terms, schema=schema), on="symbol", how="left")
+
+
+def trailing_annual_funding(settled: pl.DataFrame, *, days: int = 7, every: str = "1d") -> pl.DataFrame:
+    """One row per (venue, symbol, base, time = end of `every`): trailing mean funding per year.
+
+    Sum of rates over sum of interval hours in (time - days, time], times 8,760; null windows are
+    left out. Columns venue, symbol, base, time, annual.
+    """
+    keys = ["venue", "symbol"]
+    daily = (
+        settled.sort(*keys, "settled_at")
+        .group_by_dynamic("settled_at", every=every, closed="right", label="right", group_by=keys)
+        .agg(pl.col("rate").sum(), pl.col("interval_hours").sum())
+        .rename({"settled_at": "time"})
+    )
+    window = f"{days}d"
+    hours = pl.col("interval_hours").rolling_sum_by("time", window).over(keys)
+    rates = pl.col("rate").rolling_sum_by("time", window).over(keys)
+    return with_base(
+        daily.sort(*keys, "time").select(*keys, "time", (rates / hours * HOURS_PER_YEAR).alias("annual"))
+    )
+
+
+def pair_differentials(
+    annual: pl.DataFrame, *, every: str = "1mo", venues: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """One row per (base, pair, period): mean annual funding of the first venue less the second's.
+
+    `annual` as made by `trailing_annual_funding`. Pairs are in alphabetical order, `A - B`; positive:
+    short on A and long on B would have received. Gross of every cost.
+    """
+    known = annual if venues is None else annual.filter(pl.col("venue").is_in(list(venues)))
+    one = known.group_by("venue", "base", pl.col("time").dt.truncate(every)).agg(pl.col("annual").mean())
+    pairs = one.join(one, on=["base", "time"], suffix="_other").filter(
+        pl.col("venue") < pl.col("venue_other")
+    )
+    return pairs.select(
+        "base",
+        pl.format("{} - {}", "venue", "venue_other").alias("pair"),
+        "time",
+        (pl.col("annual") - pl.col("annual_other")).alias("differential"),
+    ).sort("base", "pair", "time")
+
+
+def regime_spans(regimes: pl.DataFrame, end: datetime | None = None) -> pl.DataFrame:
+    """Runs of one regime: `start`, `end`, `regime`. A run ends where the next begins, the last at `end`.
+
+    `regimes` has one row per `as_of` with `regime`; `end` defaults to the last `as_of`.
+    """
+    changed = pl.col("regime").ne_missing(pl.col("regime").shift(1))
+    first = pl.int_range(pl.len()) == 0
+    last = end or regimes["as_of"].max()
+    return (
+        regimes.sort("as_of")
+        .filter(changed | first)
+        .select(
+            pl.col("as_of").alias("start"),
+            pl.col("as_of").shift(-1).fill_null(pl.lit(last)).alias("end"),
+            "regime",
+        )
+        .filter(pl.col("end") > pl.col("start"))
+    )
+
+
+def calibration(forecasts: pl.DataFrame, realised: pl.DataFrame) -> pl.DataFrame:
+    """Per horizon and quantile: `nominal` share, `share` of realised funding at or below it, `rows`.
+
+    Joins FORECASTS with labels (as_of, venue, symbol, horizon_hours, rate_per_hour); a label that is
+    null or missing is left out.
+    """
+    rows = forecast_pairs(forecasts, realised)
+    levels = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
+    share = rows.group_by("horizon_hours").agg(
+        *((pl.col("realised") <= pl.col(name)).mean().alias(name) for name in levels), pl.len().alias("rows")
+    )
+    long = share.unpivot(
+        list(levels), index=["horizon_hours", "rows"], variable_name="quantile", value_name="share"
+    )
+    nominal = pl.col("quantile").replace_strict(levels, return_dtype=pl.Float64)
+    return long.with_columns(nominal.alias("nominal")).sort("horizon_hours", "nominal")
+
+
+def forecast_pairs(forecasts: pl.DataFrame, realised: pl.DataFrame) -> pl.DataFrame:
+    """Forecast rows that have a known outcome, with `realised` (fraction of notional per hour)."""
+    keys = ["as_of", "venue", "symbol", "horizon_hours"]
+    outcome = realised.select(*keys, pl.col("rate_per_hour").alias("realised"))
+    return forecasts.join(outcome, on=keys).filter(pl.col("realised").is_not_null())

@@ -1,0 +1,144 @@
+"""Betas, basis risk, costs and the panels they feed."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from funding_pipeline.core.errors import MarketDataError
+from funding_pipeline.portfolio.config import PortfolioConfig
+from funding_pipeline.portfolio.costs import leg_costs
+from funding_pipeline.portfolio.live import plan_at
+from funding_pipeline.portfolio.panels import decision_panels
+from funding_pipeline.portfolio.risk_model import risk_panel
+from funding_pipeline.portfolio.universe import tradable_universe
+from funding_pipeline_tests.portfolio import synthetic
+from funding_pipeline_tests.portfolio.situations import universe_of
+
+CONFIG = PortfolioConfig(beta_window_days=10)
+AS_OF = synthetic.START + timedelta(days=20)
+
+
+def test_beta_is_the_regression_slope_shrunk_to_one() -> None:
+    universe = universe_of("a", ("BTC", "ETH"))
+    rng = np.random.default_rng(0)
+    btc = rng.normal(0, 0.01, 200)
+    logs = np.cumsum(np.stack([btc, 2 * btc], axis=1), axis=0)
+    panel = risk_panel(np.exp(logs), reference_price=np.exp(logs), universe=universe, window_days=20)
+    count = 60  # rows of 8 hours in 20 days
+    assert panel.beta[-1] == pytest.approx([1.0, 1 + count / (count + 30)])
+    assert panel.beta[0] == pytest.approx([1.0, 1.0])
+    assert panel.basis_sd[-1, 0] == pytest.approx(np.sqrt(30 / (count + 30)) * 20e-4)
+
+
+def test_unknown_prices_give_the_priors() -> None:
+    universe = universe_of("a", ("BTC", "ETH"))
+    nothing = np.full((5, 2), np.nan)
+    panel = risk_panel(nothing, reference_price=nothing, universe=universe, window_days=10)
+    assert (panel.beta == 1).all()
+    assert panel.price_sd[-1] == pytest.approx([0.015, 0.015])
+
+
+def test_costs_are_the_venues_terms_and_grow_with_size() -> None:
+    universe = universe_of("ac", ("BTC", "SOL"))
+    costs = leg_costs(universe, terms=synthetic.terms(), config=PortfolioConfig())
+    assert costs.linear == pytest.approx([5e-4, 5e-4, 5e-4, 9e-4])
+    assert costs.thin.tolist() == [False, False, False, True]
+    trade = np.array([100_000.0, 0, 0, -100_000.0])
+    assert costs.total_usd(trade) == pytest.approx(100_000 * (5e-4 + 1e-5 + 9e-4 + 1e-4))
+    maker = leg_costs(universe, terms=synthetic.terms(), config=PortfolioConfig(fee_kind="maker"))
+    assert maker.linear == pytest.approx([1e-4] * 4)
+
+
+def test_panels_know_only_the_past_and_restrict_stale_legs() -> None:
+    tables = synthetic.market()
+    forecasts = synthetic.baseline_forecasts(tables, times=[AS_OF])
+    universe = tradable_universe(
+        tables, forecasts=forecasts, start=synthetic.START, end=AS_OF + timedelta(days=1)
+    ).universe
+    names = [leg.name for leg in universe.legs]
+    leg = names.index("a ETH/USDT:USDT")
+
+    def at(hours_without: int) -> tuple[bool, bool, str]:
+        stopped = synthetic.without_rows_after(
+            tables, venue="a", name="ETH/USDT:USDT", time=AS_OF - timedelta(hours=hours_without)
+        )
+        stopped = replace(stopped, settled_funding=tables.settled_funding)
+        panels = decision_panels(
+            tables=stopped, forecasts=forecasts, universe=universe, times=[AS_OF],
+            terms=synthetic.terms(), config=CONFIG,
+        )  # fmt: skip
+        own = panels.at(0)
+        return bool(own.may_increase[leg]), bool(own.must_close[leg]), own.note[leg]
+
+    assert at(0) == (True, False, "")
+    assert at(2) == (True, False, "")
+    assert at(3) == (False, False, "no recent own price: only reducing")
+    assert at(73) == (False, True, "no own price for long: closed at its last known price")
+
+
+def test_a_thousandfold_contract_shares_the_reference_of_its_base() -> None:
+    tables = synthetic.market()
+    forecasts = synthetic.baseline_forecasts(tables, times=[AS_OF])
+    universe = tradable_universe(tables, forecasts=forecasts, start=synthetic.START, end=AS_OF).universe
+    panels = decision_panels(
+        tables=tables, forecasts=forecasts, universe=universe, times=[AS_OF], terms=synthetic.terms(),
+        config=CONFIG,
+    )  # fmt: skip
+    own = panels.at(0)
+    ratio = own.reference_price / own.price
+    assert np.abs(ratio - 1).max() < 0.005
+    thousand = [leg.symbol for leg in universe.legs].index("1000PEPE/USDT:USDT")
+    assert own.price[thousand] > 1e-4
+
+
+def test_the_live_plan_is_the_back_tests_plan() -> None:
+    from funding_pipeline.validation.backtest import BacktestConfig, run_backtest
+    from funding_pipeline.validation.simulation import decision_times
+
+    tables = synthetic.market()
+    start, end = AS_OF - timedelta(days=6), AS_OF + timedelta(days=2)
+    times = decision_times(start=start, end=end, every_hours=8)
+    forecasts = synthetic.baseline_forecasts(tables, times=list(times))
+    result = run_backtest(
+        tables=tables, forecasts=forecasts, terms=synthetic.terms(),
+        config=BacktestConfig(start=start, end=end, portfolio=CONFIG, with_baselines=False),
+    )  # fmt: skip
+    for time in times[3::5]:
+        before = result.positions.filter(pl.col("time") == time - timedelta(hours=8))
+        held = {(v, s): q for v, s, q in before.select("venue", "symbol", "quantity").iter_rows()}
+        plan = plan_at(
+            tables=tables, forecasts=forecasts, positions=held, as_of=time, terms=synthetic.terms(),
+            config=CONFIG,
+        )  # fmt: skip
+        after = result.positions.filter(pl.col("time") == time)
+        expected = {(v, s): q for v, s, q in after.select("venue", "symbol", "quantity").iter_rows()}
+        found = {
+            (leg.venue, leg.symbol): float(q)
+            for leg, q in zip(plan.universe.legs, plan.quantity_target, strict=True)
+            if q != 0
+        }
+        assert found == pytest.approx(expected)
+        assert plan.legs.height >= len(found)
+
+
+def test_an_unknown_position_is_refused_by_name() -> None:
+    tables = synthetic.market()
+    forecasts = synthetic.baseline_forecasts(tables, times=[AS_OF])
+    with pytest.raises(MarketDataError, match="position in z XYZ cannot be planned"):
+        plan_at(
+            tables=tables, forecasts=forecasts, positions={("z", "XYZ"): 1.0}, as_of=AS_OF,
+            terms=synthetic.terms(), config=CONFIG,
+        )  # fmt: skip
+
+
+def test_several_horizons_are_refused() -> None:
+    tables = synthetic.market()
+    one = synthetic.baseline_forecasts(tables, times=[AS_OF])
+    both = pl.concat([one, one.with_columns(horizon_hours=pl.lit(24, dtype=pl.Int64))])
+    with pytest.raises(MarketDataError, match="several horizons"):
+        plan_at(
+            tables=tables, forecasts=both, positions={}, as_of=AS_OF, terms=synthetic.terms(), config=CONFIG
+        )

@@ -1,0 +1,49 @@
+"""Settings: environment, defaults and one clear error."""
+
+from pathlib import Path
+
+import pytest
+
+from funding_pipeline.core.errors import SettingsError
+from funding_pipeline.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("MARKET", "DATA", "HOME", "SEED", "CAPITAL_USD"):
+        monkeypatch.delenv(f"FUNDING_{name}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_simulated_is_the_default() -> None:
+    assert load_settings().market_kind == "simulated"
+
+
+def test_a_data_folder_means_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FUNDING_DATA", str(tmp_path))
+    assert load_settings().market_kind == "recorded"
+
+
+def test_recorded_without_data_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUNDING_MARKET", "recorded")
+    with pytest.raises(SettingsError, match="needs FUNDING_DATA"):
+        load_settings()
+
+
+def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUNDING_MARKET", "imaginary")
+    with pytest.raises(SettingsError, match=r"FUNDING_MARKET: .*simulated"):
+        load_settings()
+
+
+def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "funding.toml").write_text("capital_usd = 5.0\nseed = 11\n", "utf-8")
+    monkeypatch.setenv("FUNDING_SEED", "12")
+    settings = load_settings()
+    assert (settings.capital_usd, settings.seed) == (5.0, 12)
+
+
+def test_markets_do_not_share_state(tmp_path: Path) -> None:
+    one, other = Settings(seed=1), Settings(seed=2)
+    recorded = Settings(market="recorded", data=tmp_path)
+    assert len({one.state_dir, other.state_dir, recorded.state_dir}) == 3

@@ -1,0 +1,121 @@
+"""Every PNG plot: an image of sane size, the same for the same data, and no crash without data."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from funding_pipeline.core.tables import ORDER_BOOK_DEPTH
+from funding_pipeline.validation import plots
+from funding_pipeline_tests.validation import report_frames as frames
+
+MADE, OUTCOME = frames.forecasts_and_outcomes()
+NOISE = np.random.default_rng(9)
+FEATURES = pl.DataFrame({f"rate_{i}h_per_hour": NOISE.normal(size=100) for i in range(6)})
+IMPORTANCE = pl.DataFrame({"feature": FEATURES.columns, "importance": [0.4, 0.3, 0.1, 0.1, 0.05, None]})
+PRICE = frames.equity().select("time", pl.col("equity").alias("value"))
+
+
+def depth() -> pl.DataFrame:
+    at = frames.moments(50, hours=0.01)
+    values = {name: 5.0 for name, kind in ORDER_BOOK_DEPTH.columns.items() if kind == pl.Float64}
+    frame = pl.DataFrame({"observed_at": at, "known_at": at}).with_columns(
+        venue=pl.lit("okx"), symbol=pl.lit("BTC/USDT:USDT"), **{n: pl.lit(v) for n, v in values.items()}
+    )
+    return ORDER_BOOK_DEPTH.conform(frame)
+
+
+def curve(equity: pl.DataFrame, *, suffix: str = "") -> bytes:
+    baselines = {"cash": equity.with_columns(equity=pl.lit(1e6))}
+    return plots.equity_curve(equity, capital_usd=1e6, baselines=baselines, suffix=suffix)
+
+
+def against_outcome(made: pl.DataFrame, *, suffix: str = "") -> bytes:
+    return plots.forecast_against_realised(made, OUTCOME, horizon_hours=168, suffix=suffix)
+
+
+def shaded(series: pl.DataFrame, *, suffix: str = "") -> bytes:
+    return plots.regimes_over(series, frames.regimes(), suffix=suffix)
+
+
+CASES: list[tuple[Callable[..., bytes], pl.DataFrame]] = [
+    (plots.settled_funding_by_venue, frames.settled()),
+    (plots.price_basis, frames.prices()),
+    (plots.funding_distribution, frames.settled()),
+    (plots.spread_heatmap, frames.settled()),
+    (plots.book_depth, depth()),
+    (plots.feature_correlation, FEATURES),
+    (plots.feature_importance, IMPORTANCE),
+    (plots.plan_legs, frames.plan_legs()),
+    (plots.pnl_by_source, frames.equity()),
+    (curve, frames.equity()),
+    (against_outcome, MADE),
+    (shaded, PRICE),
+]
+
+
+@pytest.mark.parametrize(("plot", "frame"), CASES, ids=lambda case: getattr(case, "__name__", ""))
+def test_a_plot_is_a_small_image_and_deterministic(plot: Callable[..., bytes], frame: pl.DataFrame) -> None:
+    image = plot(frame)
+    assert image.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", image[16:24])
+    assert width >= 600
+    assert height >= 250
+    assert len(image) <= 120 * 1024
+    assert image == plot(frame)
+
+
+@pytest.mark.parametrize(("plot", "frame"), CASES, ids=lambda case: getattr(case, "__name__", ""))
+def test_without_rows_the_image_says_so(plot: Callable[..., bytes], frame: pl.DataFrame) -> None:
+    assert plot(frame.clear()).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("plot", "frame"), CASES, ids=lambda case: getattr(case, "__name__", ""))
+def test_a_simulated_market_is_in_every_title(
+    plot: Callable[..., bytes], frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure
+
+    titles: list[str] = []
+    write = Figure.suptitle
+
+    def remember(self: Figure, text: str, **more: object) -> object:
+        titles.append(text)
+        return write(self, text, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Figure, "suptitle", remember)
+    suffix = plots.simulated_suffix(is_simulated=True)
+    plot(frame, suffix=suffix)
+    plot(frame.clear(), suffix=suffix)
+    assert len(titles) == 2
+    assert all("SIMULATED" in title for title in titles)
+
+
+def test_a_real_market_has_no_suffix_and_markdown_needs_no_file() -> None:
+    assert plots.simulated_suffix(is_simulated=False) == ""
+    text = plots.markdown_image(b"\x89PNG", alternative="equity")
+    assert text == "![equity](data:image/png;base64,iVBORw==)"
+
+
+def test_multiplied_contracts_are_compared_per_base_unit() -> None:
+    """Drawn without the multiplier, 1000PEPE would stand 10 million bp above PEPE."""
+    one = frames.prices().filter(pl.col("symbol").str.contains("PEPE"))
+    mixed = one.with_columns(
+        pl.when(pl.col("venue") == "okx").then(pl.col("close") / 1000).otherwise("close").alias("close"),
+        pl.when(pl.col("venue") == "okx").then(pl.lit("PEPE/USDT:USDT")).otherwise("symbol").alias("symbol"),
+    )
+    assert plots.price_basis(mixed) == plots.price_basis(one)
+
+
+def test_the_busiest_plot_of_recorded_history_stays_small(recorded_dir: Path) -> None:
+    from funding_pipeline.market.recorded import RecordedMarket
+    from funding_pipeline.market_data.normalization import normalize
+
+    market = RecordedMarket(recorded_dir)
+    span = market.span()
+    raw = market.read("funding_rates", venues=span.venues, start=span.start, end=span.end)
+    settled, _ = normalize("settled_funding", raw)
+    assert len(plots.settled_funding_by_venue(settled)) <= 120 * 1024
