@@ -173,7 +173,7 @@ def _trailing(series: Array, windows: int = _PER_WEEK) -> Array:
 
 
 def forecast_r2(panel: Array, *, shrink: float, first: int = 0) -> float:
-    """R2 of the trailing 336 h mean times `shrink` for the next 168 h mean, all pairs, from window `first`."""
+    """R2 of the trailing 336 h mean times `shrink` for the next 168 h mean, all pairs, from `first` on."""
     truth, guess = [], []
     trail = 2 * _PER_WEEK
     for a, b in combinations(range(len(VENUES)), 2):

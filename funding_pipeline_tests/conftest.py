@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from funding_pipeline.commands.run import run_pipeline
+from funding_pipeline.settings import Settings
+from funding_pipeline_tests.pipeline import small_settings
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -18,3 +22,13 @@ def recorded_dir() -> Path:
             pytest.fail(message)  # what lands has been tested on real data
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a small simulated market on which `funding-pipeline run` has been through once."""
+    settings = small_settings(tmp_path_factory.mktemp("finished_run"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")  # set by the run, taken back afterwards
+        run_pipeline(settings, full=False)
+    return settings

@@ -1,12 +1,14 @@
 """The terminal: one console, progress that also reads well in a log file, and Dagster's events on it."""
 
 import logging
+import sys
 from collections.abc import Callable
 
 import dagster as dg
 from rich.console import Console
 
-console = Console(highlight=False)
+# Without a terminal (a log file, CI) rich assumes 80 columns; tables need a few more.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -58,7 +60,7 @@ def _escaped(text: str) -> str:
     return text.replace("[", "\\[")
 
 
-@dg.logger(description="Finished assets and checks, one line each, for `funding-pipeline run`.")
+@dg.logger(config_schema=None, description="Finished assets and checks, one line each.")
 def event_printer(context: dg.InitLoggerContext) -> logging.Logger:
     """The logger that `funding-pipeline run` gives to its jobs."""
     logger = logging.Logger("funding_pipeline", level=logging.DEBUG)

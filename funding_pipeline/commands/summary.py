@@ -16,6 +16,7 @@ from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
 
 _PERCENT_PER_YEAR = 24 * 365 * 100
+_LEGS_SHOWN = 14
 _SOURCES = ("funding", "basis", "fees", "slippage")
 
 
@@ -53,14 +54,13 @@ def _print_skill(lake: Lake) -> None:
     overall = lake.scan(SKILL).filter((pl.col("group") == "overall") & (pl.col("plateau") == "all")).collect()
     for row in overall.sort("quantity").iter_rows(named=True):
         low, high = row["mae_improvement_low"], row["mae_improvement_high"]
-        interval = f" (95 % interval {low:+.1%} to {high:+.1%})" if low is not None else ""
-        coverage = (
-            f", 80 % interval covers {row['coverage_80']:.1%}" if row["coverage_80"] is not None else ""
-        )
+        interval = f" (95 % interval {low:.1%} to {high:.1%})" if low is not None else ""
+        covered = row["coverage_80"]
+        coverage = f"; the 80 % interval covers {covered:.1%}" if covered is not None else ""
         console.print(
-            f"[bold]skill[/]   {row['quantity']}, {row['horizon_hours']} h: R2 {row['r2']:.3f} "
-            f"(shrunk trailing mean {row['baseline_r2']:.3f}), error {-row['mae_improvement']:+.1%}{interval}"
-            f"{coverage}"
+            f"[bold]skill[/]   {row['quantity']}, {row['horizon_hours']} h: R2 {row['r2']:.3f} against "
+            f"{row['baseline_r2']:.3f}, error {row['mae_improvement']:.1%} below{interval} "
+            f"the shrunk trailing mean{coverage}"
         )
     if overall.is_empty():
         console.print("[bold]skill[/]   too little history to train: the baseline forecasts")
@@ -76,14 +76,16 @@ def _print_plan(lake: Lake) -> None:
         console.print("[bold]plan[/]    no leg: nothing is expected to earn more than it costs")
         return
     notional = pl.col("notional_target_usd")
-    table = Table("venue", "symbol", "notional USD", "funding forecast", "reason", box=None, pad_edge=False)
-    for row in legs.sort("base", notional).iter_rows(named=True):
+    table = _table("venue", "symbol", "notional USD", "funding forecast", "earns")
+    largest = legs.sort(notional.abs(), descending=True).head(_LEGS_SHOWN)
+    for row in largest.sort("base", notional).iter_rows(named=True):
         rate = row["expected_rate_per_hour"]
         shown = "unknown" if rate is None else f"{rate * _PERCENT_PER_YEAR:+.1f} %/yr"
-        table.add_row(
-            row["venue"], row["symbol"], f"{row['notional_target_usd']:+,.0f}", shown, row["reason"]
-        )
-    console.print(f"[bold]plan[/]    at {legs['time'][0]:%Y-%m-%d %H:%M} UTC, {legs.height} legs")
+        earns = row["expected_funding_usd_per_hour"]
+        earned = "unknown" if earns is None else f"{earns * 24 * 365:+,.0f} USD/yr"
+        table.add_row(row["venue"], row["symbol"], f"{row['notional_target_usd']:+,.0f}", shown, earned)
+    more = f" (the {_LEGS_SHOWN} largest shown)" if legs.height > _LEGS_SHOWN else ""
+    console.print(f"[bold]plan[/]    at {legs['time'][0]:%Y-%m-%d %H:%M} UTC, {legs.height} legs{more}")
     console.print(table)
     gross = legs.select(notional.abs().sum()).item()
     net = legs.select(notional.sum()).item()
@@ -95,15 +97,23 @@ def _print_plan(lake: Lake) -> None:
 
 
 def _print_backtest(summary: Mapping[str, Any]) -> None:
-    table = Table(
-        "back-test", "net/yr", "Sharpe", "drawdown", "turnover/yr", "funding", "basis", "fees", "slippage"
-    )
+    table = _table("", "net/yr", "Sharpe", "drawdown", "turnover", *_SOURCES)
     _add_figures(table, "optimiser with the model", summary)
     for name, figures in summary["baselines"].items():
         _add_figures(table, name, figures)
-    console.print(f"[bold]back-test[/] {summary['from'][:10]} to {summary['to'][:10]}, on capital:")
+    console.print(
+        f"[bold]back-test[/] {summary['from'][:10]} to {summary['to'][:10]}, on capital (P&L in USD):"
+    )
     console.print(table)
-    console.print(f"[dim]{summary['conventions']}[/]")
+    console.print("[dim]daily UTC returns on capital, 365 days a year, arithmetic, no compounding[/]")
+
+
+def _table(*columns: str) -> Table:
+    """Plain columns, the first left and the others right, never wrapped."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, name in enumerate(columns):
+        table.add_column(name, no_wrap=True, justify="left" if index == 0 or name == "symbol" else "right")
+    return table
 
 
 def _add_figures(table: Table, name: str, figures: Mapping[str, Any]) -> None:

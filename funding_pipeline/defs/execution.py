@@ -27,7 +27,7 @@ def execution_assets() -> list[dg.AssetsDefinition]:
 )
 def planned_orders(
     settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """What would have to be traded to reach the plan: side, quantity, price bound and reason per leg.
 
     Quantities are rounded to the venue's step where it is known, the legs of a base together. This is

@@ -37,8 +37,9 @@ def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         name=FEATURES,
         deps=[
             "instruments",
+            "funding_intervals",
             *(
-                dg.AssetDep(table, partition_mapping=_quarters_and_the_one_before())
+                dg.AssetDep(table, partition_mapping=_every_venue_of_the_quarter())
                 for table in (
                     "settled_funding",
                     "estimated_funding",
@@ -60,7 +61,7 @@ def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         settings: dg.ResourceParam[Settings],
         market: dg.ResourceParam[Market],
         lake: dg.ResourceParam[Lake],
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         """Everything that a forecast may know, one row per decision time and instrument.
 
         A row at `as_of` is made of rows known then; the trailing windows reach into earlier quarters.
@@ -82,7 +83,8 @@ def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
     return funding_features
 
 
-def _quarters_and_the_one_before() -> dg.MultiToSingleDimensionPartitionMapping:
+def _every_venue_of_the_quarter() -> dg.MultiToSingleDimensionPartitionMapping:
+    """Lineage by quarter. Trailing windows also read the quarter before, which the store has by then."""
     return dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="quarter")
 
 
@@ -103,7 +105,7 @@ def _decision_times(keys: Any, *, market: Market, settings: Settings) -> pl.Seri
 )
 def realised_funding_rates(
     settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """What funding turned out to be over each horizon, known only when the horizon has passed."""
     span = market.span()
     times = decision_schedule(start=span.start, end=span.end, every_hours=settings.rebalance_every_hours)

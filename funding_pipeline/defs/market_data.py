@@ -68,7 +68,7 @@ def _raw_asset(table: str, partitions: dg.PartitionsDefinition[str]) -> dg.Asset
     )
     def raw(
         context: dg.AssetExecutionContext, market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         selection = selection_of(context.partition_keys)
         rows = market.read(table, venues=selection.venues, start=selection.start, end=selection.end)
         placed = _inside(with_partition(rows, pl.col(RAW_EVENT_TIME[table])), selection)
@@ -98,7 +98,7 @@ def _normalized_asset(name: str, partitions: dg.PartitionsDefinition[str]) -> dg
     )
     def table(
         context: dg.AssetExecutionContext, market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         selection = selection_of(context.partition_keys)
         partitions = selection.with_unplaced(market.span().venues)
         accepted, refused = normalize(name, _read_raw(lake, made.raw, partitions))
@@ -158,7 +158,7 @@ def _count_partitions(context: dg.AssetExecutionContext, placed: pl.DataFrame) -
 )
 def instruments(
     context: dg.AssetExecutionContext, market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Every perpetual with base, multiplier, contract size and currencies; what is unknown is null."""
     listed = listed_instruments(
         lake.scan("settled_funding"), lake.scan("estimated_funding"), lake.scan("prices")
@@ -170,7 +170,7 @@ def instruments(
     return dg.MaterializeResult(
         metadata={
             **md.stored(INSTRUMENTS.name, version, rows=frame.height, market_label=market.label),
-            "refused_symbols": refused,
+            "refused_symbols": dict(refused),
             "contract_size_unknown": frame.filter(pl.col("contract_size").is_null()).height,
             "preview": md.table_preview(frame.drop("effective_to", "known_at"), rows=60),
         }
@@ -183,7 +183,7 @@ def instruments(
     kinds={"polars", "deltalake"},
     metadata={"dagster/column_schema": md.column_schema(FUNDING_INTERVALS)},
 )
-def funding_intervals(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+def funding_intervals(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
     """Hours between settlements per instrument, effective-dated: venues change them unannounced."""
     frame = find_intervals(lake.scan("settled_funding"))
     version = lake.replace(FUNDING_INTERVALS.name, frame)
@@ -202,7 +202,7 @@ def funding_intervals(market: dg.ResourceParam[Market], lake: dg.ResourceParam[L
     kinds={"deltalake", "duckdb"},
     metadata={"dagster/column_schema": md.column_schema(QUARANTINE)},
 )
-def quarantine(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+def quarantine(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
     """Rows that a table refused, with the rule they broke: kept and listed, never dropped.
 
     The rows are written by the tables themselves; this asset counts them.

@@ -1,6 +1,7 @@
 """Metadata of assets: column schemas, row counts, sample rows and plots as the UI shows them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -55,7 +56,7 @@ def table_preview(frame: pl.DataFrame, *, rows: int = 20) -> dg.MetadataValue[st
 
 def stored(
     table: str, version: int, *, rows: int, market_label: str
-) -> dict[str, dg.MetadataValue[object] | int | str]:
+) -> dict[str, Any]:
     """What every stored asset says: rows, Delta version, where to query it, and of which market."""
     return {
         "dagster/row_count": rows,

@@ -71,7 +71,7 @@ def walk_forward_asset(
     market: dg.ResourceParam[Market],
     lake: dg.ResourceParam[Lake],
     tracking: dg.ResourceParam[ModelTracking],
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Forecasts for the whole history, each by a model that knew only rows from before it.
 
     Early decisions, before there is enough to learn from, carry the baseline and say so.
@@ -110,7 +110,7 @@ def walk_forward_asset(
 )
 def forecast_skill_asset(
     settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Skill of the walk-forward forecasts against the shrunk trailing mean and against zero."""
     forecasts, labels = lake.scan(FORECAST_HISTORY).collect(), lake.scan(LABELS).collect()
     learnt = forecasts.filter(pl.col("model") != "baseline")
@@ -142,7 +142,7 @@ def funding_forecaster(
     market: dg.ResourceParam[Market],
     lake: dg.ResourceParam[Lake],
     tracking: dg.ResourceParam[ModelTracking],
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """The forecaster trained on everything known at the newest decision time, registered in MLflow.
 
     With too little history nothing is registered, and the forecasts below fall back to the baseline.
@@ -225,7 +225,7 @@ def latest_forecasts(
     market: dg.ResourceParam[Market],
     lake: dg.ResourceParam[Lake],
     tracking: dg.ResourceParam[ModelTracking],
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Forecasts at the newest decision time by the registered model, or by the baseline without one."""
     panel = read_panel(lake)
     newest = panel.features.filter(pl.col("as_of") == pl.col("as_of").max())
@@ -271,7 +271,7 @@ def _annualised(forecasts: pl.DataFrame) -> pl.DataFrame:
     kinds={"polars", "deltalake"},
     metadata={"dagster/column_schema": md.columns_of(REGIMES_SCHEMA)},
 )
-def market_regimes(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+def market_regimes(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
     """The state of the market at each decision time: calm carry, crowded longs, stress or inverted.
 
     Filtered: a label never changes when later rows arrive.
@@ -303,7 +303,7 @@ def market_regimes(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake
     kinds={"polars", "deltalake"},
     metadata={"dagster/column_schema": md.columns_of(ANOMALIES_SCHEMA)},
 )
-def funding_anomalies(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+def funding_anomalies(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
     """Readings far outside what was usual until then, with the reason in words."""
     found = anomalies(read_features(lake))
     version = lake.replace(ANOMALIES, found)

@@ -37,7 +37,7 @@ def portfolio_assets() -> list[dg.AssetsDefinition]:
 )
 def portfolio_plan(
     settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Target positions at the newest decision time, starting from none held.
 
     Neutral per base, over the portfolio and, by beta, on every venue; costs counted; no leg at all

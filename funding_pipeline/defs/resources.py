@@ -15,7 +15,7 @@ from funding_pipeline.storage.sql import register_views
 from funding_pipeline.tracking.forecasters import ModelTracking
 
 
-class LakeDuckDB(DuckDBResource):
+class LakeDuckDB(DuckDBResource):  # type: ignore[misc]  # the library ships no types
     """A private in-memory DuckDB per step, with the store's tables as views of their own names."""
 
     lake_uri: str

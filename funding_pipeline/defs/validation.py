@@ -52,7 +52,7 @@ def backtest(
     settings: dg.ResourceParam[Settings],
     market: dg.ResourceParam[Market],
     lake: dg.ResourceParam[Lake],
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """The plan's own decisions over the whole history, with costs and with baselines beside it.
 
     A decision uses only rows known then; funding is paid on what was held at each settlement; every
@@ -138,7 +138,7 @@ def validation_report(
     market: dg.ResourceParam[Market],
     lake: dg.ResourceParam[Lake],
     duckdb: LakeDuckDB,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """One self-contained page: results and what they rest on, for someone who has five minutes."""
     with duckdb.get_connection() as connection:
         covered, by_year = coverage(connection), profit_by_year_and_venue(connection)

@@ -54,9 +54,7 @@ class RecordedMarket:
     def _span(self) -> MarketSpan:
         path = self.folder / "funding_rates.parquet"
         venues = _collect(_scan(path, "funding_rates").select(pl.col("venue").unique()), path)
-        edges = [
-            _edges(path, table) for table in ("funding_rates", "candles") for path in self._paths(table)
-        ]
+        edges = [_edges(path, table) for table in ("funding_rates", "candles") for path in self._paths(table)]
         funded = edges[0]
         if funded is None:
             raise MarketDataError(f"{path}: has no rows")

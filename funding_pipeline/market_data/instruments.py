@@ -92,9 +92,11 @@ def contract_size(venue: str, parsed: PerpetualSymbol) -> float | None:
     """Default contract size of an instrument (base units, or quote units if inverse); null: unknown."""
     sizes = _contract_sizes().get(venue, {})
     if parsed.contract_type == "linear":
-        return sizes.get("linear")
-    inverse = sizes.get("inverse", {})
-    return inverse.get(parsed.base, inverse.get("default"))
+        size = sizes.get("linear")
+    else:
+        inverse = sizes.get("inverse", {})
+        size = inverse.get(parsed.base, inverse.get("default"))
+    return None if size is None else float(size)
 
 
 @cache

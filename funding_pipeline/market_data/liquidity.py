@@ -133,7 +133,7 @@ def trade_flow(raw: pl.DataFrame) -> pl.DataFrame:
 
 def _usd_per_unit(rows: pl.DataFrame) -> pl.DataFrame:
     """Per (venue, symbol): contract `size` (null: unknown) and whether it counts quote units."""
-    found = []
+    found: list[tuple[str, str, float | None, bool]] = []
     for venue, symbol in rows.select("venue", "symbol").drop_nulls().unique().iter_rows():
         try:
             parsed = parse_symbol(symbol)

@@ -59,8 +59,8 @@ def _require_known_kinds(raw: pl.DataFrame) -> None:
     if strange.height:
         row = strange.row(0, named=True)
         raise MarketDataError(
-            f"funding_rates: kind {row['kind']!r} of {row['venue']} {row['symbol']} at {row['settled_at']} is "
-            f"neither settled nor predicted ({strange.height} such rows)"
+            f"funding_rates: kind {row['kind']!r} of {row['venue']} {row['symbol']} at "
+            f"{row['settled_at']} is neither settled nor predicted ({strange.height} such rows)"
         )
 
 

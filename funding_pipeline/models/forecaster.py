@@ -13,7 +13,12 @@ import polars as pl
 from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.tables import FORECASTS
 from funding_pipeline.models.baseline import baseline_rate
-from funding_pipeline.models.calibration import SpreadModel, conformal_quantiles, fit_spread_model
+from funding_pipeline.models.calibration import (
+    SpreadModel,
+    conformal_quantiles,
+    cross_fitted_errors,
+    fit_spread_model,
+)
 from funding_pipeline.models.config import ForecasterConfig
 from funding_pipeline.models.design import LINEAR_FEATURES, LOG_SCALE, MODEL_FEATURES, checked
 from funding_pipeline.models.point_model import PointModel, baseline_rates, chosen_trust, fit_point_model
@@ -98,7 +103,8 @@ def train(
 
     First on the earlier part of the span, whose errors on the held-out later part calibrate the
     quantiles and tell how far to trust the model against the baseline; the last `horizon_hours`
-    before the held-out part are purged. Then the point model is fitted on all rows. Raises InsufficientHistoryError below `config.min_rows` labelled rows.
+    before the held-out part are purged. Then the point model is fitted on all rows. Raises
+    InsufficientHistoryError below `config.min_rows` labelled rows.
     """
     config = config or ForecasterConfig()
     rows = training_rows(
@@ -111,7 +117,7 @@ def train(
     trust = chosen_trust(early_point.predict(late), baseline_rates(late), _target(late))
     early_point = replace(early_point, trust=trust)
     spread = fit_spread_model(
-        early, _target(early) - early_point.predict(early), features=names, config=config
+        early, cross_fitted_errors(early, features=names, config=config), features=names, config=config
     )
     z = (_target(late) - early_point.predict(late)) / spread.predict(late)
     point = replace(fit_point_model(rows, _target(rows), features=names, config=config), trust=trust)

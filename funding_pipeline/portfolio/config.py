@@ -36,7 +36,7 @@ class PortfolioConfig(BaseModel):
         default=0.01, gt=0, le=1, description="largest |net notional| of all legs, of their gross notional"
     )
     risk_aversion: float = Field(
-        default=200.0, ge=0, description="relative: utility = mean - aversion / (2 capital) x variance"
+        default=3000.0, ge=0, description="relative: utility = mean - aversion / (2 capital) x variance"
     )
     uncertainty_aversion: float = Field(
         default=0.0, ge=0, description="forecast standard deviations taken off a leg's expected funding"
@@ -55,7 +55,7 @@ class PortfolioConfig(BaseModel):
     )
     thin_impact_multiplier: float = Field(default=10.0, ge=1, description="of the impact, thin books")
     min_trade_fraction: float = Field(
-        default=0.001,
+        default=0.003,
         ge=0,
         description="of capital; a base whose every trade is smaller is left alone, limits permitting",
     )

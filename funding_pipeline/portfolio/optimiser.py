@@ -21,7 +21,6 @@ PlanStatus = Literal["optimal", "held", "reduced"]
 _MEAN_ABS_OF_NORMAL = float(np.sqrt(2 / np.pi))
 _TIGHTEN = 1e-4  # limits given to the solver are this much inside, so that its tolerance cannot break them
 _DUST_USD = 0.02
-_EXACT_USD = 1e-6  # float noise in sums of a million dollars
 
 
 @dataclass(frozen=True)
@@ -129,12 +128,17 @@ def without_small_trades(
     dust = np.abs(out - current_usd) < _DUST_USD
     allowed = (current_usd >= limits.lower) & (current_usd <= limits.upper)
     out = np.where(dust & allowed, current_usd, out)
-    largest = (limits.universe.base_matrix * np.abs(out - current_usd)).max(axis=1, initial=0.0)
+    universe = limits.universe
+    largest = (universe.base_matrix * np.abs(out - current_usd)).max(axis=1, initial=0.0)
+    fixed = (universe.base_matrix @ ~allowed) > 0
+    # the check below forgives the solver's dust in base sums; beta and gross must not gain from it
+    strict = replace(
+        limits, venue_gross=limits.venue_gross - _DUST_USD, venue_beta=limits.venue_beta - _DUST_USD
+    )
     for base in np.argsort(largest, kind="stable"):
-        if largest[base] >= config.min_trade_usd:
-            break
-        calm = np.where(limits.universe.base_index == base, current_usd, out)
-        if not limits.violations(calm, tolerance_usd=_EXACT_USD):
+        calm = np.where(universe.base_index == base, current_usd, out)
+        small = largest[base] < config.min_trade_usd and not fixed[base]
+        if small and not strict.violations(calm, tolerance_usd=_DUST_USD):
             out = calm
     return out
 

@@ -3,6 +3,9 @@
 One function each: a frame and a title suffix in, PNG bytes out. Rates are drawn per year (x 8,760 h).
 """
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from funding_pipeline.validation.palette import INK, MUTED, numbered_colour, regime_colour, venue_colour
@@ -19,15 +22,22 @@ from funding_pipeline.validation.plot_style import (
     time_axis,
 )
 from funding_pipeline.validation.series import (
+    colour_limit,
     pair_differentials,
     regime_spans,
     thinned,
     trailing_annual_funding,
+    widest_pairs,
     with_base_and_multiplier,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _PLATEAU_BP_PER_8H = 1.0
 _MAX_PANELS = 12
+_MAX_BOOKS = 6
 _LINE_POINTS = 500
 
 
@@ -36,37 +46,63 @@ def _grid(count: int) -> tuple[int, int]:
     return -(-count // columns), columns
 
 
+def _small_multiples(
+    frame: pl.DataFrame, title: str, *, by: str, suffix: str
+) -> tuple["Figure", Mapping[str, "Axes"]]:
+    """A figure with one titled panel over time per value of `by`, at most twelve."""
+    names = frame[by].unique().sort().to_list()[:_MAX_PANELS]
+    rows, columns = _grid(len(names))
+    figure, axes = panels(title, rows=rows, columns=columns, size=(9.5, 0.7 + 1.9 * rows), suffix=suffix)
+    hide_unused(axes, len(names))
+    for axis, name in zip(axes, names, strict=False):
+        caption(axis, name)
+        time_axis(axis)
+    return figure, dict(zip(names, axes, strict=False))
+
+
+def _lines(axis: "Axes", frame: pl.DataFrame, column: str, *, by: str, colours: Mapping[str, str]) -> None:
+    for name, colour in colours.items():
+        line = thinned(frame.filter(pl.col(by) == name), limit=_LINE_POINTS)
+        axis.plot(line["time"], line[column], linewidth=0.8, color=colour)
+
+
+def _shared_legend(figure: "Figure", colours: Mapping[str, str]) -> None:
+    from matplotlib.lines import Line2D
+
+    marks = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
+    figure.legend(handles=marks, loc="outside lower left", ncols=9, frameon=False, fontsize=8)
+
+
+def _cut(values: pl.Series, tail: float) -> tuple[float, float]:
+    """Quantiles `tail` and 1 - `tail`: the scale of a plot that a few extremes would flatten."""
+    return float(values.quantile(tail) or 0.0), float(values.quantile(1 - tail) or 0.0)
+
+
 def settled_funding_by_venue(settled: pl.DataFrame, *, suffix: str = "") -> bytes:
     """Trailing 7-day settled funding per year, one panel per venue, one line per base.
 
-    `settled`: SETTLED_FUNDING rows. The scale is shared and cut at the 0.5 % and 99.5 % quantiles.
+    `settled`: SETTLED_FUNDING rows; contracts of one base are averaged. The scale is shared and cut at
+    the 0.5 % and 99.5 % quantiles.
     """
     title = "Settled funding, trailing 7 days, per year"
     if settled.is_empty():
         return nothing_to_draw(title, suffix=suffix)
     annual = trailing_annual_funding(settled).filter(pl.col("annual").is_not_null())
-    venues = annual["venue"].unique().sort().to_list()[:_MAX_PANELS]
+    annual = (
+        annual.group_by("venue", "base", "time").agg(pl.col("annual").mean()).sort("venue", "base", "time")
+    )
     bases = annual["base"].unique().sort().to_list()
-    rows, columns = _grid(len(venues))
-    figure, axes = panels(title, rows=rows, columns=columns, size=(9.5, 0.7 + 1.9 * rows), suffix=suffix)
-    low, high = (float(annual["annual"].quantile(q) or 0.0) for q in (0.005, 0.995))
+    colours = {base: numbered_colour(i) for i, base in enumerate(bases)}
+    low, high = _cut(annual["annual"], 0.005)
     pad = 0.05 * (high - low) + 1e-4
-    for axis, venue in zip(axes, venues, strict=False):
-        for base in bases:
-            # One line per base: inverse and linear contracts of one base are averaged.
-            line = annual.filter(pl.col("venue") == venue, pl.col("base") == base)
-            line = thinned(line.group_by("time").agg(pl.col("annual").mean()), limit=_LINE_POINTS)
-            colour = numbered_colour(bases.index(base))
-            axis.plot(line["time"], line["annual"], linewidth=0.8, color=colour, label=base)
-        caption(axis, venue)
+    figure, panel_of = _small_multiples(annual, title, by="venue", suffix=suffix)
+    for venue, axis in panel_of.items():
+        _lines(axis, annual.filter(pl.col("venue") == venue), "annual", by="base", colours=colours)
         axis.set_ylim(low - pad, high + pad)
         span(axis, annual["time"])
         percent_axis(axis)
-        time_axis(axis)
-    hide_unused(axes, len(venues))
-    axes[0].set_ylabel("percent per year")
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower left", ncols=10, frameon=False, fontsize=8)
+    next(iter(panel_of.values())).set_ylabel("percent per year")
+    _shared_legend(figure, colours)
     return png(figure)
 
 
@@ -77,11 +113,28 @@ def price_basis(prices: pl.DataFrame, *, suffix: str = "") -> bytes:
     1 % and 99 % quantiles.
     """
     title = "Basis against the cross-venue median, weekly mean"
+    weekly = _weekly_basis(prices)
+    if weekly.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    colours = {venue: venue_colour(venue) for venue in weekly["venue"].unique().sort()}
+    figure, panel_of = _small_multiples(weekly, title, by="base", suffix=suffix)
+    for base, axis in panel_of.items():
+        one = weekly.filter(pl.col("base") == base)
+        _lines(axis, one, "basis_bp", by="venue", colours=colours)
+        low, high = _cut(one["basis_bp"], 0.01)
+        axis.set_ylim(low - 1.0, high + 1.0)
+    next(iter(panel_of.values())).set_ylabel("basis points")
+    _shared_legend(figure, colours)
+    return png(figure)
+
+
+def _weekly_basis(prices: pl.DataFrame) -> pl.DataFrame:
+    """Mean of close / cross-venue median - 1 per base unit, basis points: venue, base, time, basis_bp."""
     perpetual = (pl.col("kind") == "trade") & pl.col("symbol").str.contains(":", literal=True)
     moment = ["base", "close_time"]
     close = pl.col("close") / pl.col("multiplier")
     basis = (close / close.median().over(moment) - 1) * 1e4
-    daily = (
+    return (
         with_base_and_multiplier(prices.filter(perpetual))
         .filter(pl.col("venue").n_unique().over(moment) >= 2)
         .with_columns(basis.alias("basis_bp"))
@@ -89,26 +142,6 @@ def price_basis(prices: pl.DataFrame, *, suffix: str = "") -> bytes:
         .agg(pl.col("basis_bp").mean())
         .sort("time")
     )
-    if daily.is_empty():
-        return nothing_to_draw(title, suffix=suffix)
-    bases = daily["base"].unique().sort().to_list()[:_MAX_PANELS]
-    rows, columns = _grid(len(bases))
-    figure, axes = panels(title, rows=rows, columns=columns, size=(9.5, 0.7 + 1.8 * rows), suffix=suffix)
-    venues = daily["venue"].unique().sort().to_list()
-    for axis, base in zip(axes, bases, strict=False):
-        one = daily.filter(pl.col("base") == base)
-        for venue in venues:
-            line = thinned(one.filter(pl.col("venue") == venue), limit=_LINE_POINTS)
-            axis.plot(line["time"], line["basis_bp"], linewidth=0.8, color=venue_colour(venue), label=venue)
-        low, high = (float(one["basis_bp"].quantile(q) or 0.0) for q in (0.01, 0.99))
-        axis.set_ylim(low - 1.0, high + 1.0)
-        caption(axis, base)
-        time_axis(axis)
-    hide_unused(axes, len(bases))
-    axes[0].set_ylabel("basis points")
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower left", ncols=8, frameon=False, fontsize=8)
-    return png(figure)
 
 
 def funding_distribution(settled: pl.DataFrame, *, suffix: str = "") -> bytes:
@@ -140,22 +173,14 @@ def spread_heatmap(settled: pl.DataFrame, *, suffix: str = "", pairs: int = 30) 
     title = "Funding differential per pair, monthly mean, per year (gross)"
     if settled.is_empty():
         return nothing_to_draw(title, suffix=suffix)
-    spreads = pair_differentials(trailing_annual_funding(settled)).with_columns(
-        pl.format("{} {}", "base", "pair").alias("label")
-    )
-    widest = spreads.group_by("label").agg(pl.col("differential").abs().mean().alias("size"), pl.len())
-    # A pair with a few months of data is no row to compare with.
-    long = widest.filter(pl.col("len") * 4 >= pl.col("len").max())
-    kept = long.sort("size", "label", descending=[True, False]).head(pairs)["label"]
-    table = spreads.filter(pl.col("label").is_in(kept.to_list()))
-    if table.is_empty():
+    wide = widest_pairs(pair_differentials(trailing_annual_funding(settled)), count=pairs)
+    if wide.is_empty():
         return nothing_to_draw(title, suffix=suffix)
-    wide = table.pivot("time", index="label", values="differential", sort_columns=True).sort("label")
     months = [name[:7] for name in wide.columns[1:]]
     values = wide.drop("label").to_numpy()
     figure, axes = panels(title, size=(9.5, max(2.6, 1.2 + 0.17 * wide.height)), suffix=suffix)
     axis = axes[0]
-    limit = float(table["differential"].abs().quantile(0.9) or 0.1)
+    limit = colour_limit(wide)
     image = axis.imshow(
         values, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
     )
@@ -174,30 +199,23 @@ def book_depth(depth: pl.DataFrame, *, suffix: str = "") -> bytes:
     title = "Order book: depth within 10 bp and spread"
     if depth.is_empty():
         return nothing_to_draw(title, suffix=suffix)
-    figure, axes = panels(title, rows=2, size=(9.0, 4.6), suffix=suffix)
-    keys = depth.select("venue", "symbol").unique().sort("venue", "symbol")
-    for i, (venue, symbol) in enumerate(keys.head(6).iter_rows()):
+    figure, (top, low) = panels(title, rows=2, size=(9.0, 4.6), suffix=suffix)
+    keys = depth.select("venue", "symbol").unique().sort("venue", "symbol").head(_MAX_BOOKS)
+    for i, (venue, symbol) in enumerate(keys.iter_rows()):
         one = depth.filter(pl.col("venue") == venue, pl.col("symbol") == symbol)
         one = thinned(one.rename({"observed_at": "time"}), limit=_LINE_POINTS)
-        colour = venue_colour(venue) if keys.height == 1 else numbered_colour(i)
-        name = f"{venue} {symbol}"
-        axes[0].plot(one["time"], one["bid_depth_10bp_usd"], color=colour, linewidth=1, label=f"{name} bids")
-        axes[0].plot(
-            one["time"],
-            one["ask_depth_10bp_usd"],
-            color=colour,
-            linewidth=1,
-            linestyle=":",
-            label=f"{name} asks",
-        )
-        axes[1].plot(one["time"], one["spread_bp"], color=colour, linewidth=1, label=name)
-    axes[0].set_ylabel("USD within 10 bp")
-    axes[1].set_ylabel("spread, bp of mid")
-    dollar_axis(axes[0])
-    for axis in axes:
+        name, colour = f"{venue} {symbol}", numbered_colour(i)
+        for side, style in (("bid", "-"), ("ask", ":")):
+            usd = one[f"{side}_depth_10bp_usd"]
+            top.plot(one["time"], usd, style, color=colour, linewidth=1, label=f"{name} {side}s")
+        low.plot(one["time"], one["spread_bp"], color=colour, linewidth=1)
+    top.set_ylabel("USD within 10 bp")
+    low.set_ylabel("spread, bp of mid")
+    dollar_axis(top)
+    for axis in (top, low):
         axis.set_ylim(bottom=0)
         time_axis(axis)
-    legend(axes[0])
+    legend(top)
     return png(figure)
 
 

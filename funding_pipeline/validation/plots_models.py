@@ -1,5 +1,7 @@
 """PNG plots of features, forecasts and plans. A frame and a title suffix in, PNG bytes out."""
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from funding_pipeline.validation.palette import INK, MUTED, NEGATIVE, STRATEGY, venue_colour
@@ -13,6 +15,9 @@ from funding_pipeline.validation.plot_style import (
     png,
 )
 from funding_pipeline.validation.series import HOURS_PER_YEAR, calibration, forecast_pairs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MOST_FEATURES = 40
 
@@ -55,27 +60,33 @@ def forecast_against_realised(
     pairs = forecast_pairs(forecasts.filter(here), realised.filter(here))
     if pairs.is_empty():
         return nothing_to_draw(title, suffix=suffix)
-    figure, axes = panels(title, columns=2, size=(9.0, 3.8), suffix=suffix)
+    figure, (left, right) = panels(title, columns=2, size=(9.0, 3.8), suffix=suffix)
+    _scatter(left, pairs)
+    _calibration(right, calibration(forecasts.filter(here), realised.filter(here)))
+    return png(figure)
+
+
+def _scatter(axis: "Axes", pairs: pl.DataFrame) -> None:
     x, y = (pairs[name].to_numpy() * HOURS_PER_YEAR for name in ("rate_per_hour", "realised"))
     low, high = (float(pairs["realised"].quantile(q) or 0) * HOURS_PER_YEAR for q in (0.01, 0.99))
     if low == high:
         low, high = low - 0.01, high + 0.01
-    left, right = axes
-    left.hexbin(x, y, gridsize=45, extent=(low, high, low, high), bins="log", mincnt=1, cmap="Blues")
-    left.plot([low, high], [low, high], color=NEGATIVE, linewidth=1)
-    left.set(xlim=(low, high), ylim=(low, high), xlabel="forecast, per year", ylabel="realised, per year")
-    percent_axis(left)
-    percent_axis(left, which="x")
-    caption(left, f"{pairs.height:,} forecasts; on the line: right")
-    shares = calibration(forecasts.filter(here), realised.filter(here))
-    right.bar(shares["quantile"], shares["share"], color=STRATEGY, width=0.5)
+    axis.hexbin(x, y, gridsize=45, extent=(low, high, low, high), bins="log", mincnt=1, cmap="Blues")
+    axis.plot([low, high], [low, high], color=NEGATIVE, linewidth=1)
+    axis.set(xlim=(low, high), ylim=(low, high), xlabel="forecast, per year", ylabel="realised, per year")
+    percent_axis(axis)
+    percent_axis(axis, which="x")
+    caption(axis, f"{pairs.height:,} forecasts; on the line: right")
+
+
+def _calibration(axis: "Axes", shares: pl.DataFrame) -> None:
+    axis.bar(shares["quantile"], shares["share"], color=STRATEGY, width=0.5)
     for i, (nominal, share) in enumerate(shares.select("nominal", "share").iter_rows()):
-        right.plot([i - 0.38, i + 0.38], [nominal, nominal], color=NEGATIVE, linewidth=2)
-        right.annotate(f"{share:.0%}", (i, 0.02), ha="center", va="bottom", fontsize=9, color="white")
-    right.set(ylim=(0, 1.05), ylabel="share of outcomes at or below")
-    percent_axis(right)
-    caption(right, "calibration; red: what it should be")
-    return png(figure)
+        axis.plot([i - 0.38, i + 0.38], [nominal, nominal], color=NEGATIVE, linewidth=2)
+        axis.annotate(f"{share:.0%}", (i, 0.02), ha="center", va="bottom", fontsize=9, color="white")
+    axis.set(ylim=(0, 1.05), ylabel="share of outcomes at or below")
+    percent_axis(axis)
+    caption(axis, "calibration; red: what it should be")
 
 
 def feature_importance(importance: pl.DataFrame, *, suffix: str = "", top: int = 25) -> bytes:

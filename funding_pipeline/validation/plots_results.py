@@ -1,6 +1,7 @@
 """PNG plots of a back-test: equity with drawdown, and profit and loss by source."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,6 +17,9 @@ from funding_pipeline.validation.plot_style import (
     time_axis,
 )
 from funding_pipeline.validation.series import drawdown, thinned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _NO_BASELINES: Mapping[str, pl.DataFrame] = {}
 
@@ -35,14 +39,9 @@ def equity_curve(
     if equity.is_empty():
         return nothing_to_draw(title, suffix=suffix)
     figure, (top, low) = panels(title, rows=2, size=(9.5, 4.6), suffix=suffix, heights=(3, 1))
-    for name, curve in {**baselines, "strategy": equity}.items():
-        if curve.is_empty():
-            continue
-        line = thinned(curve, extremes_of="equity", limit=1200)
-        own = name == "strategy"
-        colour = STRATEGY if own else other_colour(name)
-        width = 1.8 if own else 1.0
-        top.plot(line["time"], line["equity"] / capital_usd - 1, color=colour, linewidth=width, label=name)
+    for name, curve in baselines.items():
+        _profit(top, curve, capital_usd=capital_usd, name=name, colour=other_colour(name), width=1.0)
+    _profit(top, equity, capital_usd=capital_usd, name="strategy", colour=STRATEGY, width=1.8)
     fall = thinned(drawdown(equity, capital_usd=capital_usd), extremes_of="drawdown", limit=1200)
     low.fill_between(fall["time"], fall["drawdown"], color=NEGATIVE, alpha=0.35, linewidth=0)
     top.set_ylabel("net profit, % of capital")
@@ -55,6 +54,14 @@ def equity_curve(
         time_axis(axis)
     legend(top)
     return png(figure)
+
+
+def _profit(
+    axis: "Axes", curve: pl.DataFrame, *, capital_usd: float, name: str, colour: str, width: float
+) -> None:
+    line = thinned(curve, extremes_of="equity", limit=1200)
+    profit = line["equity"] / capital_usd - 1
+    axis.plot(line["time"], profit, color=colour, linewidth=width, label=name.replace("_", " "))
 
 
 def pnl_by_source(equity: pl.DataFrame, *, suffix: str = "") -> bytes:

@@ -6,31 +6,31 @@ import polars as pl
 
 from funding_pipeline.validation.palette import NEGATIVE, SOURCES, numbered_colour, venue_colour
 from funding_pipeline.validation.report_charts import figure, numbers
-from funding_pipeline.validation.series import calibration, pair_differentials, trailing_annual_funding
+from funding_pipeline.validation.series import (
+    calibration,
+    colour_limit,
+    pair_differentials,
+    trailing_annual_funding,
+    widest_pairs,
+)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _WIDEST_PAIRS = 40
+# Of one venue or base alone: other legs hold the other side of the price.
+_SOURCE_NAMES = {"basis": "basis and price"}
 
 
 def differential_heatmap(settled: pl.DataFrame, *, suffix: str) -> "Figure | None":
     """Monthly mean funding differential of the widest (base, venue pair)s, percent per year, gross."""
     import plotly.graph_objects as go
 
-    pairs = pair_differentials(trailing_annual_funding(settled))
-    if pairs.is_empty():
+    differentials = pair_differentials(trailing_annual_funding(settled))
+    wide = widest_pairs(differentials, count=_WIDEST_PAIRS).reverse()
+    if wide.is_empty():
         return None
-    labelled = pairs.with_columns(pl.format("{} {}", "base", "pair").alias("label"))
-    size = labelled.group_by("label").agg(pl.col("differential").abs().mean().alias("size"), pl.len())
-    # A pair with a few months of data is no row to compare with.
-    long = size.filter(pl.col("len") * 4 >= pl.col("len").max()).sort(
-        "size", "label", descending=[True, False]
-    )
-    kept = labelled.filter(pl.col("label").is_in(long.head(_WIDEST_PAIRS)["label"].to_list()))
-    wide = kept.pivot("time", index="label", values="differential", sort_columns=True)
-    wide = wide.sort("label", descending=True)
-    limit = 100 * float(kept["differential"].abs().quantile(0.9) or 0.1)
+    limit = 100 * colour_limit(wide)
     out = figure(
         "Funding differential per pair, monthly mean, percent per year, before costs",
         suffix=suffix,
@@ -107,7 +107,13 @@ def attribution_chart(split: pl.DataFrame, *, by: str, suffix: str) -> "Figure":
     for source, colour in SOURCES.items():
         values = numbers(split[f"{source}_usd"])
         out.add_trace(
-            go.Bar(y=split[by].to_list(), x=values, name=source, orientation="h", marker={"color": colour})
+            go.Bar(
+                y=split[by].to_list(),
+                x=values,
+                name=_SOURCE_NAMES.get(source, source),
+                orientation="h",
+                marker={"color": colour},
+            )
         )
     out.update_layout(barmode="relative", hovermode="y unified")
     out.update_xaxes(title="USD; costs are negative", zeroline=True, zerolinecolor="#1c2733")

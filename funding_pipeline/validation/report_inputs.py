@@ -22,7 +22,8 @@ class ReportInputs:
     `gaps` (any frame), `quarantine` (QUARANTINE rows), `regimes` (as_of, regime), `anomalies` (as_of,
     venue, symbol, reason, robust_z), `forecast_skill` (any frame), `forecasts` (FORECASTS) with
     `realised` (labels), `plan_legs` (venue, symbol, base, notional_target_usd or notional_usd,
-    expected_rate_per_hour, reason). `provenance` is printed as it is: versions, revision, settings.
+    expected_rate_per_hour, reason). `forecast_method` is a
+    sentence on how forecasts were made, `provenance` versions, revision and settings: printed as they are.
     """
 
     market_label: str
@@ -45,6 +46,7 @@ class ReportInputs:
     forecasts: pl.DataFrame | None = None
     realised: pl.DataFrame | None = None
     plan_legs: pl.DataFrame | None = None
+    forecast_method: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property

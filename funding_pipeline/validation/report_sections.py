@@ -78,13 +78,15 @@ def sources_section(inputs: ReportInputs) -> Section:
     for by, split in splits.items():
         if split.height:
             blocks += chart(attribution_chart(split, by=by, suffix=inputs.suffix), identity=f"by-{by}")
-        blocks += rows(table(_with_total(split, by), signed=("total_usd",), bars=("total_usd",)))
+        names = {"basis_usd": "basis and price, USD"}
+        shown = table(_with_total(split, by), names=names, signed=("total_usd",), bars=("total_usd",))
+        blocks += rows(shown)
     note = (
-        "Basis is what marks moved while positions were held. On one venue or one base alone it still "
-        "contains the price move of a position that others hedge; only over the whole book is it convergence."
+        "Basis is what marks moved while positions were held. On one venue alone it is mostly the price of a "
+        "position that other venues hedge: a profit here and a loss there, and collateral on the wrong side."
     )
     if abs(later) >= 1:
-        note += f" Marks after the last decision added {dollars(later, signed=True)} USD, in no row above."
+        note += f" Marks after the last decision added {dollars(later, signed=True)} USD, in none of the rows below."
     return Section("sources", "Where the money came from", note, tuple(blocks))
 
 

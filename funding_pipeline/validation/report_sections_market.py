@@ -76,22 +76,24 @@ def forecast_section(inputs: ReportInputs) -> Section:
         found = calibration_chart(inputs.forecasts, inputs.realised, suffix=inputs.suffix)
         blocks += chart(found, identity="calibration")
     lead = (
-        "Forecasts were made walk-forward: each uses only what was known at its time. The baseline is the "
-        "trailing 336 h mean shrunk by one half; R² of a constant forecast is zero."
+        f"{inputs.forecast_method} Judged where the outcome is known. The baseline is the trailing 336 h mean "
+        "shrunk by one half; R² is zero for a forecast that is always the mean outcome."
     )
-    return Section("forecasts", "Forecasts", lead if blocks else "No forecasts were given.", tuple(blocks))
+    return Section(
+        "forecasts", "Forecasts", lead.strip() if blocks else "No forecasts were given.", tuple(blocks)
+    )
 
 
 def _skill(skill: pl.DataFrame) -> list[Block]:
     """Overall rows in sight; those by venue, base or year folded away."""
     shown: dict[str, Any] = {"names": _SKILL_NAMES, "signed": ("mae_improvement",)}
     if "group" not in skill.columns:
-        return rows(table(skill, limit=_SKILL_ROWS, **shown), caption="Out-of-sample skill")
+        return rows(table(skill, limit=_SKILL_ROWS, **shown), caption="Skill")
     overall = pl.col("group") == "overall"
     seen = table(skill.filter(overall).drop("group", "value", strict=False), limit=_SKILL_ROWS, **shown)
     by_group = table(skill.filter(~overall), limit=_GROUP_ROWS, **shown)
     return [
-        *rows(seen, caption="Out-of-sample skill"),
+        *rows(seen, caption="Skill"),
         *rows(by_group, caption="The same by venue, base and year", folded=True),
     ]
 

@@ -56,7 +56,13 @@ def table(
     longest = {name: _largest(shown[name]) for name in bars}
     rows = tuple(
         tuple(
-            _cell(name, value, signed=name in signed, longest=longest.get(name))
+            _cell(
+                name,
+                value,
+                numeric=shown.schema[name].is_numeric(),
+                signed=name in signed,
+                longest=longest.get(name),
+            )
             for name, value in row.items()
         )
         for row in shown.iter_rows(named=True)
@@ -77,7 +83,7 @@ def text_of(column: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
+        return f"{value:%Y-%m-%d\u00a0%H:%M}"  # never broken into two lines
     if isinstance(value, date):
         return f"{value:%Y-%m-%d}"
     if isinstance(value, int):
@@ -118,12 +124,12 @@ def _number(column: str, value: float) -> str:
     return f"{value:,.4g}".replace("-", MINUS)
 
 
-def _cell(column: str, value: object, *, signed: bool, longest: float | None) -> Cell:
+def _cell(column: str, value: object, *, numeric: bool, signed: bool, longest: float | None) -> Cell:
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
     known = number is not None and number == number
     sign = (number > 0) - (number < 0) if signed and known and number is not None else 0
     bar = abs(number) / longest if longest and known and number is not None else None
-    return Cell(text_of(column, value), numeric=number is not None, sign=sign, bar=bar)
+    return Cell(text_of(column, value), numeric=numeric, sign=sign, bar=bar)
 
 
 def _largest(values: pl.Series) -> float:

@@ -63,7 +63,7 @@ def headlines(inputs: ReportInputs) -> tuple[Headline, ...]:
 def verdict(inputs: ReportInputs) -> tuple[str, ...]:
     """Sentences: what it earned, whether that is more than luck, against the rules, and the limits."""
     sentences = [_earned(inputs.summary), _luck(inputs.summary), _against(inputs.summary)]
-    sentences.append(_neutral(inputs.summary))
+    sentences += [_unhedged(inputs.summary), _neutral(inputs.summary)]
     if inputs.is_simulated:
         sentences.append("The market is simulated: nothing here says what a real market would have paid.")
     return tuple(sentence for sentence in sentences if sentence)
@@ -132,6 +132,20 @@ def _against(summary: Mapping[str, Any]) -> str:
     return (
         f"It earned more than {beaten} of {len(known)} baselines hedged on each venue as it is, and {better} "
         f"than the best of them ({best.replace('_', ' ')}, {percent(known[best], signed=True)} a year)."
+    )
+
+
+def _unhedged(summary: Mapping[str, Any]) -> str:
+    """Rules that earned more by carrying what the strategy must not: said, because a reader will ask."""
+    own, baselines = summary.get("net_return_annual"), summary.get("baselines") or {}
+    plain = {name: figures.get("net_return_annual") for name, figures in baselines.items()}
+    more = {name: value for name, value in plain.items() if None not in (own, value) and value > own}
+    if not more:
+        return ""
+    best = max(more, key=lambda name: (more[name], name))
+    return (
+        f"Without that hedge, carrying a net position on each venue, {len(more)} earned more "
+        f"({best.replace('_', ' ')} {percent(more[best], signed=True)} a year)."
     )
 
 

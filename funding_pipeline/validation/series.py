@@ -108,6 +108,25 @@ def pair_differentials(
     ).sort("base", "pair", "time")
 
 
+def widest_pairs(differentials: pl.DataFrame, *, count: int) -> pl.DataFrame:
+    """One row per (base, pair) as `label`, one column per period: the `count` widest on average.
+
+    A pair known for less than a quarter of the longest one's periods is no row to compare with.
+    """
+    labelled = differentials.with_columns(pl.format("{} {}", "base", "pair").alias("label"))
+    size = labelled.group_by("label").agg(pl.col("differential").abs().mean().alias("size"), pl.len())
+    long = size.filter(pl.col("len") * 4 >= pl.col("len").max())
+    kept = long.sort("size", "label", descending=[True, False]).head(count)["label"].to_list()
+    rows = labelled.filter(pl.col("label").is_in(kept))
+    return rows.pivot("time", index="label", values="differential", sort_columns=True).sort("label")
+
+
+def colour_limit(wide: pl.DataFrame) -> float:
+    """90 % quantile of the absolute values of `widest_pairs`, so that one month does not bleach the rest."""
+    values = wide.drop("label").unpivot()["value"].abs().drop_nulls()
+    return float(values.quantile(0.9) or 0.1)
+
+
 def regime_spans(regimes: pl.DataFrame, end: datetime | None = None) -> pl.DataFrame:
     """Runs of one regime: `start`, `end`, `regime`. A run ends where the next begins, the last at `end`.
 

@@ -22,7 +22,7 @@ def backtest_config() -> BacktestConfig:
     return BacktestConfig(
         start=synthetic.START + timedelta(days=12),
         end=synthetic.START + timedelta(days=36, hours=5),
-        portfolio=PortfolioConfig(beta_window_days=10),
+        portfolio=PortfolioConfig(beta_window_days=10, expected_hold_hours=336, risk_aversion=50),
     )
 
 

@@ -23,7 +23,7 @@ from funding_pipeline.market.simulation.streams import TimeScale
 # 0.64 0.46 0.16 0.11 against Deribit.
 _CENTRALISED = (TimeScale(2, 0.58), TimeScale(12, 0.16), TimeScale(60, 0.17), TimeScale(600, 0.09))
 _HYPERLIQUID = (TimeScale(3, 0.27), TimeScale(24, 0.42), TimeScale(600, 0.31))
-_DERIBIT = (TimeScale(3, 0.50), TimeScale(36, 0.40), TimeScale(600, 0.10))
+_DERIBIT = (TimeScale(3, 0.56), TimeScale(36, 0.37), TimeScale(600, 0.07))
 
 # Caps: Binance's are public (0.30 % and 2 %); Bybit's and Gate's are the largest rates of 2021 to 2025,
 # which were met repeatedly. Shortened intervals: SOL, November 2022: Binance 8 h, 4 h, 2 h and back after
@@ -41,7 +41,7 @@ VENUES = {
         common_share=0.86,
         venue_share=0.03,
         own_scales=_CENTRALISED,
-        plateau_kept=0.85,
+        plateau_kept=0.55,
         basis_pass_through=0.15,
         candles=("trade", "mark", "spot"),
         announces_estimate=True,
@@ -58,7 +58,7 @@ VENUES = {
         common_share=0.84,
         venue_share=0.03,
         own_scales=_CENTRALISED,
-        plateau_kept=0.85,
+        plateau_kept=0.55,
         basis_pass_through=0.30,
         candles=("trade",),
         announces_estimate=True,
@@ -75,7 +75,7 @@ VENUES = {
         common_share=0.73,
         venue_share=0.05,
         own_scales=_CENTRALISED,
-        plateau_kept=0.85,
+        plateau_kept=0.55,
         basis_pass_through=0.40,
         candles=("trade", "mark", "spot"),
         announces_estimate=True,

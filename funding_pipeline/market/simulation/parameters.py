@@ -4,12 +4,14 @@ Premiums and funding are in basis points per 8 h (1 bp = 1e-4) unless a name say
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
 from funding_pipeline.market.simulation.streams import Floats, TimeScale
+
+_TAILS = (0.5, 0.9, 0.99, 0.999)
 
 
 @dataclass(frozen=True)
@@ -27,31 +29,26 @@ class PremiumMarginal:
     shortfall: tuple[float, float, float, float]
     excess: tuple[float, float, float, float]
 
-    def narrowed(self, plateau_kept: float) -> "PremiumMarginal":
-        """With a narrower plateau, the rest of its share given to both sides alike."""
-        given = self.plateau * (1.0 - plateau_kept) / 2.0
-        return replace(self, below=self.below + given, plateau=self.plateau * plateau_kept)
+    def premium(
+        self, score: Floats, *, interest: float, dampener: float, plateau_kept: float = 1.0
+    ) -> Floats:
+        """Premium with a standard normal `score`: linear between the quantiles, and beyond the last.
 
-    def premium(self, score: Floats, *, interest: float, dampener: float) -> Floats:
-        """Premium with a standard normal `score`: linear between the quantiles, and beyond the last."""
-        scores, values = self._knots(interest, dampener)
+        `plateau_kept` under one narrows the plateau and leaves the quantiles of the tails in place.
+        """
+        scores, values = self._knots(interest, dampener, plateau_kept)
         inside = np.interp(score, scores, values)
         under = np.minimum(score - scores[0], 0.0) * (values[1] - values[0]) / (scores[1] - scores[0])
         over = np.maximum(score - scores[-1], 0.0) * (values[-1] - values[-2]) / (scores[-1] - scores[-2])
         total: Floats = inside + under + over
         return total
 
-    def _knots(self, interest: float, dampener: float) -> tuple[Floats, Floats]:
-        above = 1.0 - self.below - self.plateau
-        tails = (0.5, 0.9, 0.99, 0.999)
-        low = [
-            (self.below * (1 - q), interest - dampener - d)
-            for q, d in zip(tails, self.shortfall, strict=True)
-        ]
-        high = [
-            (1 - above * (1 - q), interest + dampener + d) for q, d in zip(tails, self.excess, strict=True)
-        ]
-        edges = [(self.below, interest - dampener), (1 - above, interest + dampener)]
+    def _knots(self, interest: float, dampener: float, plateau_kept: float) -> tuple[Floats, Floats]:
+        floor, ceiling = interest - dampener, interest + dampener
+        above, given = 1.0 - self.below - self.plateau, self.plateau * (1.0 - plateau_kept) / 2.0
+        low = [(self.below * (1.0 - q), floor - d) for q, d in zip(_TAILS, self.shortfall, strict=True)]
+        high = [(1.0 - above * (1.0 - q), ceiling + d) for q, d in zip(_TAILS, self.excess, strict=True)]
+        edges = [(self.below + given, floor), (1.0 - above - given, ceiling)]
         knots = low[::-1] + edges + high
         scores = [NormalDist().inv_cdf(probability) for probability, _ in knots]
         return np.array(scores), np.array([value for _, value in knots])
@@ -76,8 +73,9 @@ class VenueParameters:
     `interest` and `dampener` in bp per 8 h; `major_cap` (BTC, ETH) and `cap` in bp per settlement,
     null: none. `common_share`: variance share of a premium's score that all venues have in common,
     `venue_share`: that all coins of this venue share; the rest is the instrument's own, on `own_scales`.
-    `plateau_kept`: the hourly premium's share on the plateau over the interval's, whose averaging brings
-    premiums from either side onto it. `basis_pass_through`: what part of the premium's deviation from the other venues is in the price.
+    `plateau_kept`: the hourly premium's share on the plateau over the interval's, whose averaging
+    brings premiums from either side onto it. `basis_pass_through`: what part of the premium's
+    deviation from the other venues is in the price.
     """
 
     settle: str

@@ -85,11 +85,11 @@ def premiums(
         shares = _score_shares(parameters, venue, coin)
         parts = zip(shares, (market, coins[coin], venues[venue], own), strict=True)
         score = plus([math.sqrt(share) * part for share, part in parts])
-        marginal = terms.premium.narrowed(parameters.venues[venue].plateau_kept)
-        premium = marginal.premium(
+        premium = terms.premium.premium(
             score / _interval_sd(parameters, venue, coin),
             interest=instrument_interest(parameters, venue, coin),
             dampener=parameters.venues[venue].dampener,
+            plateau_kept=parameters.venues[venue].plateau_kept,
         )
         out[venue, coin] = premium - _crisis_discount(
             parameters.stress, noise, stress.crisis[coin], instrument=(venue, coin)

@@ -1,0 +1,120 @@
+"""What a whole run leaves behind: tables, checks, models, plan, report."""
+
+import json
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from funding_pipeline.core.tables import FORECASTS, NORMALIZED
+from funding_pipeline.defs.validation import report_dir
+from funding_pipeline.settings import Settings
+from funding_pipeline.storage.lake import Lake
+from funding_pipeline.tracking.forecasters import ModelTracking
+
+
+@pytest.fixture(scope="module")
+def lake(finished_run: Settings) -> Lake:
+    return Lake(str(finished_run.state_dir / "lake"))
+
+
+@pytest.mark.parametrize("schema", NORMALIZED, ids=lambda schema: schema.name)
+def test_tables_are_filled_and_keep_their_schema(lake: Lake, schema) -> None:
+    frame = lake.scan(schema.name).select(*schema.columns).collect()
+    assert frame.height > 0
+    assert schema.conform(frame).height == frame.select(schema.key).unique().height
+
+
+def test_nothing_is_known_before_it_happened(lake: Lake) -> None:
+    for name in ("settled_funding", "prices", "trade_flow", "order_book_depth"):
+        schema = next(schema for schema in NORMALIZED if schema.name == name)
+        early = lake.scan(name).filter(pl.col("known_at") < pl.col(schema.event_time)).collect()
+        assert early.is_empty()
+
+
+def test_the_plan_is_neutral(lake: Lake) -> None:
+    legs = lake.scan("portfolio_plan").collect()
+    assert legs.height > 0
+    gross = legs["notional_target_usd"].abs().sum()
+    per_base = legs.group_by("base").agg(pl.col("quantity_target").sum(), pl.col("price").first())
+    assert (per_base["quantity_target"] * per_base["price"]).abs().max() < 1e-6 * gross
+    per_venue = legs.group_by("venue").agg(
+        (pl.col("notional_target_usd") * pl.col("beta")).sum().alias("beta")
+    )
+    budget = 1_000_000 / 5
+    assert per_venue["beta"].abs().max() <= 0.10 * budget + 1.0
+
+
+def test_orders_reach_the_plan(lake: Lake) -> None:
+    legs, orders = lake.scan("portfolio_plan").collect(), lake.scan("planned_orders").collect()
+    signed = pl.when(pl.col("side") == "buy").then(pl.col("quantity")).otherwise(-pl.col("quantity"))
+    joined = legs.join(orders.select("venue", "symbol", signed.alias("ordered")), on=["venue", "symbol"])
+    assert joined.height == legs.height
+    assert (joined["ordered"] - joined["quantity_target"]).abs().max() < 1e-9
+
+
+def test_forecasts_of_a_model_that_was_registered(finished_run: Settings, lake: Lake) -> None:
+    latest = lake.scan("latest_forecasts").collect()
+    assert FORECASTS.conform(latest).height == 35
+    assert set(latest["model"]) != {"baseline"}
+    champion = ModelTracking(finished_run.state_dir / "mlflow").load_champion(168)
+    assert champion is not None
+    newest = lake.scan("funding_features").filter(pl.col("as_of") == latest["as_of"][0]).drop("quarter")
+    again = champion.forecaster.predict(newest.collect())
+    assert again["rate_per_hour"].to_list() == latest["rate_per_hour"].to_list()
+
+
+def test_the_report_stands_alone_and_says_simulated(finished_run: Settings) -> None:
+    page = (report_dir(finished_run) / "report.html").read_text("utf-8")
+    assert "SIMULATED" in page
+    assert "<script src=" not in page
+    assert "<link " not in page
+
+
+def test_summary_has_what_is_promised(finished_run: Settings) -> None:
+    summary = json.loads((report_dir(finished_run) / "summary.json").read_text("utf-8"))
+    figures = {"net_return_annual", "sharpe", "max_drawdown", "turnover", "costs", "pnl"}
+    assert figures <= set(summary)
+    assert summary["simulated"] is True
+    for name, baseline in summary["baselines"].items():
+        assert figures <= set(baseline), name
+
+
+def test_the_sources_add_up_to_equity(lake: Lake) -> None:
+    equity = lake.scan("backtest_equity").collect().sort("time")
+    total = equity.select(
+        pl.sum_horizontal("pnl_funding", "pnl_basis", "pnl_fees", "pnl_slippage")
+    ).to_series()
+    assert (equity["equity"] - 1_000_000 - total).abs().max() < 1e-6
+
+
+def test_every_blocking_check_ran_and_passed(finished_run: Settings) -> None:
+    with dg.DagsterInstance.from_config(str(finished_run.state_dir / "dagster")) as instance:
+        records = [
+            event.asset_check_evaluation
+            for run in instance.get_runs()
+            for event in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        ]
+    assert len(records) >= 8
+    assert all(r.passed for r in records if r.severity == dg.AssetCheckSeverity.ERROR)
+
+
+def test_materializations_carry_rows_and_plots(finished_run: Settings) -> None:
+    with dg.DagsterInstance.from_config(str(finished_run.state_dir / "dagster")) as instance:
+        plotted = {
+            name: instance.get_latest_materialization_event(dg.AssetKey(name))
+            for name in (
+                "backtest",
+                "portfolio_plan",
+                "market_regimes",
+                "forecast_skill",
+                "funding_forecaster",
+            )
+        }
+        settled = instance.get_latest_materialization_event(dg.AssetKey("settled_funding"))
+    for name, event in plotted.items():
+        assert event is not None
+        values = [str(value.value) for value in event.asset_materialization.metadata.values()]
+        assert any("data:image/png;base64" in value for value in values), name
+    assert settled is not None
+    assert settled.asset_materialization.metadata["dagster/row_count"].value > 0
