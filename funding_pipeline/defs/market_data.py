@@ -183,7 +183,9 @@ def instruments(
     kinds={"polars", "deltalake"},
     metadata={"dagster/column_schema": md.column_schema(FUNDING_INTERVALS)},
 )
-def funding_intervals(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
+def funding_intervals(
+    market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult[None]:
     """Hours between settlements per instrument, effective-dated: venues change them unannounced."""
     frame = find_intervals(lake.scan("settled_funding"))
     version = lake.replace(FUNDING_INTERVALS.name, frame)

@@ -54,9 +54,7 @@ def table_preview(frame: pl.DataFrame, *, rows: int = 20) -> dg.MetadataValue[st
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def stored(
-    table: str, version: int, *, rows: int, market_label: str
-) -> dict[str, Any]:
+def stored(table: str, version: int, *, rows: int, market_label: str) -> dict[str, Any]:
     """What every stored asset says: rows, Delta version, where to query it, and of which market."""
     return {
         "dagster/row_count": rows,

@@ -271,7 +271,9 @@ def _annualised(forecasts: pl.DataFrame) -> pl.DataFrame:
     kinds={"polars", "deltalake"},
     metadata={"dagster/column_schema": md.columns_of(REGIMES_SCHEMA)},
 )
-def market_regimes(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
+def market_regimes(
+    market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult[None]:
     """The state of the market at each decision time: calm carry, crowded longs, stress or inverted.
 
     Filtered: a label never changes when later rows arrive.
@@ -303,7 +305,9 @@ def market_regimes(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake
     kinds={"polars", "deltalake"},
     metadata={"dagster/column_schema": md.columns_of(ANOMALIES_SCHEMA)},
 )
-def funding_anomalies(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
+def funding_anomalies(
+    market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult[None]:
     """Readings far outside what was usual until then, with the reason in words."""
     found = anomalies(read_features(lake))
     version = lake.replace(ANOMALIES, found)

@@ -11,7 +11,7 @@ from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.models import LATEST, data_versions
 from funding_pipeline.portfolio.live import plan_at
-from funding_pipeline.portfolio.plan import _LEG_SCHEMA, PortfolioPlan
+from funding_pipeline.portfolio.plan import LEG_SCHEMA, PortfolioPlan
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.storage.market_tables import read_market_tables
@@ -33,7 +33,7 @@ def portfolio_assets() -> list[dg.AssetsDefinition]:
     deps=[LATEST, "instruments", "prices", "settled_funding"],
     group_name=GROUP,
     kinds={"cvxpy", "deltalake"},
-    metadata={"dagster/column_schema": md.columns_of(_LEG_SCHEMA)},
+    metadata={"dagster/column_schema": md.columns_of(LEG_SCHEMA)},
 )
 def portfolio_plan(
     settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]

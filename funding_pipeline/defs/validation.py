@@ -165,7 +165,11 @@ def _inputs(settings: Settings, market: Market, lake: Lake, covered: pl.DataFram
         is_simulated=market.is_simulated,
         generated_at=datetime.now(UTC),
         summary=json.loads((report_dir(settings) / "summary.json").read_text("utf-8")),
-        **stored,
+        equity=stored["equity"],
+        trades=stored["trades"],
+        positions=stored["positions"],
+        funding_payments=stored["funding_payments"],
+        neutrality=stored["neutrality"],
         baseline_equity={
             str(name): frame for (name,), frame in curves.group_by("baseline", maintain_order=True)
         },
@@ -179,5 +183,9 @@ def _inputs(settings: Settings, market: Market, lake: Lake, covered: pl.DataFram
         forecasts=lake.scan(FORECAST_HISTORY).collect(),
         realised=lake.scan(LABELS).collect(),
         plan_legs=lake.scan(PLAN).collect(),
+        forecast_method=(
+            "Walk-forward: every forecast is made by a model that was trained on rows known before its quarter; "
+            "where too little was known it is the shrunk trailing mean."
+        ),
         provenance={"version": __version__, **data_versions(lake)},
     )

@@ -9,13 +9,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from funding_pipeline.core.tables import UTC
-from funding_pipeline.portfolio.legs import Floats, Ints, Universe
-from funding_pipeline.portfolio.plan import PortfolioPlan
+from funding_pipeline.portfolio.legs import Floats, Ints, Leg, Universe
 
 ORDER_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "time": UTC,
@@ -29,6 +29,7 @@ ORDER_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "reason": pl.String,
 }
 _PRICE_BOUND_BP = 30.0
+_LEG = ("venue", "symbol", "base", "multiplier")
 
 
 @dataclass(frozen=True)
@@ -41,24 +42,45 @@ class _Part:
 
 
 def order_list(
-    plan: PortfolioPlan, instruments: pl.DataFrame, *, price_bound_bp: float = _PRICE_BOUND_BP
+    legs: pl.DataFrame, instruments: pl.DataFrame, *, price_bound_bp: float = _PRICE_BOUND_BP
 ) -> pl.DataFrame:
-    """Orders of `plan`, one row per order, sorted by venue and symbol, reducing orders first.
+    """Orders that lead from `quantity_before` to `quantity_target`, one row per order, reducing first.
 
-    `instruments` has the INSTRUMENTS schema; the latest row of each instrument known at the plan's
-    time counts. `quantity` is positive, in quoted base units; `limit_price` is the worst acceptable
-    price, `price_bound_bp` from the plan's price, rounded to the tick on the safe side; `reduce_only`
-    orders can never open a position. Orders that round to nothing are left out.
+    `legs`: rows of a plan (portfolio.plan.LEG_SCHEMA). `instruments` has the INSTRUMENTS schema; the
+    latest row of each instrument known at the plan's time counts. `quantity` is positive, in quoted
+    base units; `limit_price` is the worst acceptable price, `price_bound_bp` from the plan's price,
+    rounded to the tick on the safe side; `reduce_only` orders can never open a position. Orders that
+    round to nothing are left out.
     """
-    steps, ticks = _steps_and_ticks(instruments, plan=plan)
-    before = plan.quantity_before
-    target = rounded_positions(plan.quantity_target, before=before, steps=steps, universe=plan.universe)
-    rows = [
-        _row(part, plan=plan, tick=ticks[part.leg], bound=price_bound_bp * 1e-4)
+    planned = _with_terms(legs, instruments)
+    universe = Universe.of([Leg(*row) for row in planned.select(_LEG).iter_rows()])
+    before = planned["quantity_before"].to_numpy()
+    steps = planned["quantity_step"].to_list()
+    target = rounded_positions(
+        planned["quantity_target"].to_numpy(), before=before, steps=steps, universe=universe
+    )
+    rows = planned.rows(named=True)
+    orders = [
+        _order(rows[part.leg], part, bound=price_bound_bp * 1e-4)
         for part in _parts(target - before, before=before)
     ]
-    frame = pl.DataFrame(rows, schema=dict(ORDER_SCHEMA), orient="row")
+    frame = pl.DataFrame(orders, schema=dict(ORDER_SCHEMA), orient="row")
     return frame.sort("reduce_only", "venue", "symbol", descending=[True, False, False])
+
+
+def _with_terms(legs: pl.DataFrame, instruments: pl.DataFrame) -> pl.DataFrame:
+    """Legs in the universe's order with multiplier, step and tick as they were known at the plan."""
+    key = ["venue", "symbol"]
+    times = legs.select(*key, "time").unique()
+    latest = (
+        instruments.join(times, on=key)
+        .filter(pl.col("known_at") <= pl.col("time"))
+        .sort("effective_from")
+        .group_by(key)
+        .agg(pl.col("multiplier", "quantity_step", "price_tick").last())
+    )
+    joined = legs.join(latest, on=key, how="left").with_columns(pl.col("multiplier").fill_null(1.0))
+    return joined.sort(key)
 
 
 def rounded_positions(
@@ -136,34 +158,22 @@ def _parts(quantity: Floats, *, before: Floats) -> list[_Part]:
     return out
 
 
-def _row(part: _Part, *, plan: PortfolioPlan, tick: float | None, bound: float) -> tuple[object, ...]:
-    leg, price = plan.universe.legs[part.leg], float(plan.price[part.leg])
-    buy = part.quantity > 0
+def _order(leg: Mapping[str, Any], part: _Part, *, bound: float) -> tuple[object, ...]:
+    """A row of ORDER_SCHEMA."""
+    price, tick, buy = leg["price"], leg["price_tick"], part.quantity > 0
     limit = (
         _multiple(price * (1 + bound), tick, ROUND_FLOOR)
         if buy
         else _multiple(price * (1 - bound), tick, ROUND_CEILING)
     )
     return (
-        plan.as_of,
-        leg.venue,
-        leg.symbol,
+        leg["time"],
+        leg["venue"],
+        leg["symbol"],
         "buy" if buy else "sell",
         abs(part.quantity),
         part.reduce_only,
         limit,
         abs(part.quantity) * price,
-        plan.reasons[part.leg],
+        leg["reason"],
     )
-
-
-def _steps_and_ticks(
-    instruments: pl.DataFrame, *, plan: PortfolioPlan
-) -> tuple[list[float | None], list[float | None]]:
-    known = instruments.filter(pl.col("known_at") <= plan.as_of).sort("effective_from")
-    latest = {
-        (row["venue"], row["symbol"]): (row["quantity_step"], row["price_tick"])
-        for row in known.iter_rows(named=True)
-    }
-    found = [latest.get((leg.venue, leg.symbol), (None, None)) for leg in plan.universe.legs]
-    return [step for step, _ in found], [tick for _, tick in found]

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from funding_pipeline.features.cross_section import known_mean
 from funding_pipeline.features.decision_grid import INSTRUMENT, as_of_join
 from funding_pipeline.features.trailing import running_sums, window_sums
 
@@ -24,10 +25,9 @@ def liquidity_features(
     own = grid.with_columns([*_depth(grid, depth), *_flow(grid, flow), *_open_interest(grid, open_interest)])
     by_base = ["as_of", "base"]
     return own.with_columns(
-        pl.col(f"open_interest_change_{hours}h")
-        .mean()
-        .over(by_base)
-        .alias(f"base_open_interest_change_{hours}h")
+        known_mean(pl.col(f"open_interest_change_{hours}h"), by_base).alias(
+            f"base_open_interest_change_{hours}h"
+        )
         for hours in OPEN_INTEREST_WINDOWS_HOURS
     )
 

@@ -78,31 +78,30 @@ def _side(books: pl.DataFrame, side: str) -> pl.DataFrame:
         .explode("px", "qty")
         .sort("row", px * sign)
         .with_columns(usd=usd, distance=distance)
-        .with_columns(before=pl.col("usd").cum_sum().over("row") - pl.col("usd"))
+        .with_columns(filled=_running(pl.col("usd")))
     )
-    return (
-        levels.group_by("row")
-        .agg(
-            pl.col("qty").sum().alias(f"{side}_qty_sum"),
-            _null_if_unknown(pl.col("usd").filter(pl.col("distance") <= _DEPTH_BAND)).alias(
-                f"{side}_depth_10bp_usd"
-            ),
-            _impact_bp(10_000.0).alias(f"{side}_impact_10k_bp"),
-            _impact_bp(100_000.0).alias(f"{side}_impact_100k_bp"),
-        )
-        .collect()
-    )
+    near = pl.when(pl.col("distance") <= _DEPTH_BAND).then("usd").otherwise(0.0)
+    measures = {
+        f"{side}_qty_sum": _running(pl.col("qty")),
+        f"{side}_depth_10bp_usd": _running(pl.when(pl.col("usd").is_not_null()).then(near)),
+        f"{side}_impact_10k_bp": _impact_bp(10_000.0),
+        f"{side}_impact_100k_bp": _impact_bp(100_000.0),
+    }
+    return levels.with_columns(**measures).group_by("row").agg(pl.col(*measures).last()).collect()
 
 
-def _null_if_unknown(usd: pl.Expr) -> pl.Expr:
-    return pl.when(pl.col("size").first().is_not_null()).then(usd.sum())
+def _running(values: pl.Expr) -> pl.Expr:
+    """Sum from the best level outwards. A plain sum adds in an order that depends on where a snapshot
+    lies among the others, so its last digits would change with the order of rows."""
+    return values.cum_sum().over("row")
 
 
 def _impact_bp(notional_usd: float) -> pl.Expr:
     """Notional-weighted distance from mid of the levels that fill `notional_usd`, in basis points."""
-    taken = (notional_usd - pl.col("before")).clip(0.0, pl.col("usd"))
-    filled = pl.col("usd").sum() >= notional_usd
-    return pl.when(filled).then((taken * pl.col("distance")).sum() / notional_usd * 1e4)
+    before = pl.col("filled") - pl.col("usd")
+    taken = (notional_usd - before).clip(0.0, pl.col("usd"))
+    cost = _running(taken * pl.col("distance"))
+    return pl.when(pl.col("filled") >= notional_usd).then(cost / notional_usd * 1e4)
 
 
 def trade_flow(raw: pl.DataFrame) -> pl.DataFrame:

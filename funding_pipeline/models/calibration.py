@@ -1,8 +1,8 @@
 """Quantiles of a forecast: the size of its error, then split-conformal calibration.
 
-`spread` is a boosted model of |error| in units of the scale, learnt from cross-fitted errors (a
-model's errors on its own training rows are too small, and unevenly so). On a later part of the
-training span, which neither has seen, z = error / (scale x spread) gives the 10, 50 and 90 %
+`spread` is a small boosted model of |error| in units of the scale, kept coarse because a model's
+errors on its own training rows are too small, unevenly. On a later part of the training span, which
+neither has seen, z = error / (scale x spread) gives the 10, 50 and 90 %
 quantiles. They hold on new data as far as its errors, so standardised, are like those held out.
 Source: Lei et al. 2018, Distribution-free predictive inference for regression (split conformal).
 """
@@ -14,7 +14,6 @@ import polars as pl
 
 from funding_pipeline.models.config import ForecasterConfig
 from funding_pipeline.models.design import scales, tree_matrix
-from funding_pipeline.models.point_model import fit_point_model
 from funding_pipeline.models.trees import boost
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 LEVELS = (0.1, 0.5, 0.9)
 _LEAST_SPREAD = 0.02
-_BLOCKS = 8
 
 
 @dataclass(frozen=True)
@@ -60,26 +58,6 @@ def fit_spread_model(
         config=config,
     )
     return SpreadModel(config, features, booster)
-
-
-def cross_fitted_errors(
-    rows: pl.DataFrame, *, features: tuple[str, ...], config: ForecasterConfig
-) -> "NDArray[np.float64]":
-    """Realised less forecast for each of `rows`, by a model that was fitted without its block of time.
-
-    Eight blocks of equal length; the even ones are forecast from the odd ones and the other way.
-    """
-    import numpy as np
-
-    target = rows["target"].to_numpy()
-    time = rows["as_of"].rank("dense").to_numpy() - 1
-    odd = (_BLOCKS * time // (time.max() + 1)) % 2 == 1
-    errors = np.empty_like(target)
-    for held_out in (odd, ~odd):
-        rest = rows.filter(pl.Series(~held_out))
-        model = fit_point_model(rest, target[~held_out], features=features, config=config)
-        errors[held_out] = target[held_out] - model.predict(rows.filter(pl.Series(held_out)))
-    return errors
 
 
 def conformal_quantiles(z: "NDArray[np.float64]") -> tuple[float, float, float]:

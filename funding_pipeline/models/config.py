@@ -27,7 +27,7 @@ class ForecasterConfig(BaseModel):
     calibration_share: float = Field(
         default=0.4, gt=0, lt=0.6, description="last part of the training span held out for the quantiles"
     )
-    spread_trees: int = Field(default=150, ge=1, le=500, description="boosting rounds of the error's size")
+    spread_trees: int = Field(default=40, ge=1, le=500, description="boosting rounds of the error's size")
     min_rows: int = Field(default=1000, ge=50, description="labelled rows below which training is refused")
     max_rows: int = Field(default=60_000, ge=100, description="more rows are thinned by whole decision times")
     min_feature_share: float = Field(

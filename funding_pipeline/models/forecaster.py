@@ -16,7 +16,6 @@ from funding_pipeline.models.baseline import baseline_rate
 from funding_pipeline.models.calibration import (
     SpreadModel,
     conformal_quantiles,
-    cross_fitted_errors,
     fit_spread_model,
 )
 from funding_pipeline.models.config import ForecasterConfig
@@ -117,7 +116,7 @@ def train(
     trust = chosen_trust(early_point.predict(late), baseline_rates(late), _target(late))
     early_point = replace(early_point, trust=trust)
     spread = fit_spread_model(
-        early, cross_fitted_errors(early, features=names, config=config), features=names, config=config
+        early, _target(early) - early_point.predict(early), features=names, config=config
     )
     z = (_target(late) - early_point.predict(late)) / spread.predict(late)
     point = replace(fit_point_model(rows, _target(rows), features=names, config=config), trust=trust)

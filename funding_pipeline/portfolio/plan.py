@@ -21,7 +21,7 @@ from funding_pipeline.portfolio.limits import Limits, limits_for
 from funding_pipeline.portfolio.optimiser import PlanStatus, optimise
 from funding_pipeline.portfolio.problem import PortfolioProblem
 
-_LEG_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
+LEG_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "time": UTC,
     "venue": pl.String,
     "symbol": pl.String,
@@ -110,7 +110,7 @@ class PortfolioPlan:
                 "beta": self.beta,
                 "reason": list(self.reasons),
             },
-            schema=dict(_LEG_SCHEMA),
+            schema=dict(LEG_SCHEMA),
         )
         held = (pl.col("quantity_before") != 0) | (pl.col("quantity_target") != 0)
         return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).filter(held)

@@ -18,7 +18,7 @@ from funding_pipeline.validation.report_charts import (
 )
 from funding_pipeline.validation.report_charts_market import attribution_chart, plan_chart
 from funding_pipeline.validation.report_inputs import ReportInputs
-from funding_pipeline.validation.report_tables import dollars, percent, table
+from funding_pipeline.validation.report_tables import Table, dollars, percent, table
 
 _FIGURES = {
     "net_return_annual": "net per year",
@@ -74,7 +74,7 @@ def sources_section(inputs: ReportInputs) -> Section:
         for by in ("venue", "base")
     }
     later = unattributed_usd(splits["venue"], equity=inputs.equity, **frames)
-    blocks = chart(source_chart(inputs), identity="sources")
+    blocks = chart(source_chart(inputs), identity="sources") + rows(_by_year(inputs.summary))
     for by, split in splits.items():
         if split.height:
             blocks += chart(attribution_chart(split, by=by, suffix=inputs.suffix), identity=f"by-{by}")
@@ -86,8 +86,16 @@ def sources_section(inputs: ReportInputs) -> Section:
         "position that other venues hedge: a profit here and a loss there, and collateral on the wrong side."
     )
     if abs(later) >= 1:
-        note += f" Marks after the last decision added {dollars(later, signed=True)} USD, in none of the rows below."
+        added = dollars(later, signed=True)
+        note += f" Marks after the last decision added {added} USD, in none of the rows by venue or base."
     return Section("sources", "Where the money came from", note, tuple(blocks))
+
+
+def _by_year(summary: Mapping[str, Any]) -> Table:
+    """Profit by source per calendar year, USD; an old edge that has faded shows here."""
+    years = [{"year": year, **values} for year, values in (summary.get("by_year") or {}).items()]
+    frame = pl.DataFrame([{k if k == "year" else f"{k}_usd": v for k, v in row.items()} for row in years])
+    return table(frame, signed=("net_usd",), bars=("net_usd",) if frame.height else ())
 
 
 def _with_total(split: pl.DataFrame, by: str) -> pl.DataFrame:

@@ -76,8 +76,8 @@ def forecast_section(inputs: ReportInputs) -> Section:
         found = calibration_chart(inputs.forecasts, inputs.realised, suffix=inputs.suffix)
         blocks += chart(found, identity="calibration")
     lead = (
-        f"{inputs.forecast_method} Judged where the outcome is known. The baseline is the trailing 336 h mean "
-        "shrunk by one half; R² is zero for a forecast that is always the mean outcome."
+        f"{inputs.forecast_method} Judged where the outcome is known. The baseline is the trailing 336 h "
+        "mean shrunk by one half; R² is zero for a forecast that is always the mean outcome."
     )
     return Section(
         "forecasts", "Forecasts", lead.strip() if blocks else "No forecasts were given.", tuple(blocks)

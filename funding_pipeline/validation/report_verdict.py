@@ -138,8 +138,12 @@ def _against(summary: Mapping[str, Any]) -> str:
 def _unhedged(summary: Mapping[str, Any]) -> str:
     """Rules that earned more by carrying what the strategy must not: said, because a reader will ask."""
     own, baselines = summary.get("net_return_annual"), summary.get("baselines") or {}
-    plain = {name: figures.get("net_return_annual") for name, figures in baselines.items()}
-    more = {name: value for name, value in plain.items() if None not in (own, value) and value > own}
+    more = {
+        name: figures["net_return_annual"]
+        for name, figures in baselines.items()
+        if _is_more(figures.get("net_return_annual"), own)
+        and (figures.get("venue_neutral") or figures).get("net_return_annual") != figures["net_return_annual"]
+    }
     if not more:
         return ""
     best = max(more, key=lambda name: (more[name], name))
@@ -149,15 +153,21 @@ def _unhedged(summary: Mapping[str, Any]) -> str:
     )
 
 
+def _is_more(value: float | None, than: float | None) -> bool:
+    return value is not None and than is not None and value > than
+
+
 def _neutral(summary: Mapping[str, Any]) -> str:
     found = summary.get("neutrality") or {}
     delta = found.get("max_portfolio_delta_fraction_of_gross")
     beta = found.get("max_venue_beta_fraction_of_budget", found.get("max_venue_beta_fraction"))
     if delta is None or beta is None:
         return ""
+    before = found.get("max_venue_beta_fraction_of_budget_before_decision")
+    moved = "" if before is None else f" (up to {percent(before)} before one, when prices had moved it)"
     return (
         f"After each decision the net position never exceeded {percent(delta, decimals=2)} of gross, and the "
-        f"beta-weighted net of a venue {percent(beta)} of its budget."
+        f"beta-weighted net of a venue {percent(beta)} of its budget{moved}."
     )
 
 

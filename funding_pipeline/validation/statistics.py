@@ -16,7 +16,8 @@ DAYS_PER_YEAR = 365
 CONVENTIONS = (
     "Figures are on starting capital, not compounded. Returns are daily by UTC day (whole days only), "
     "arithmetic; a year has 365 days; the risk-free rate is not subtracted. USDT, USDC and USD count as "
-    "1 USD. Legs are marked at their own venue's last close; open positions at the end are marked, not "
+    "1 USD. Inverse contracts are held at a fixed base quantity and re-struck at each decision, at a fee. "
+    "Legs are marked at their own venue's last close; open positions at the end are marked, not "
     "closed. Sharpe interval: 95 %, circular block bootstrap of daily returns (blocks of 7 days or more); "
     "newey_west is the same from a heteroskedasticity- and autocorrelation-consistent standard error."
 )

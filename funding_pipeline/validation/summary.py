@@ -73,7 +73,7 @@ def summary(
         "decisions": len(history.panels.times),
         **own,
         "baselines": {name: dict(values) for name, values in baselines.items()},
-        "notes": _notes(history, run, untraded=untraded, sharpe=own["sharpe"]),
+        "notes": _notes(history, run, untraded=untraded, own=own, config=config),
     }
 
 
@@ -136,8 +136,14 @@ def _number(value: Any) -> float | None:
 
 
 def _notes(
-    history: MarketHistory, run: Run, *, untraded: Mapping[str, str], sharpe: float | None
+    history: MarketHistory,
+    run: Run,
+    *,
+    untraded: Mapping[str, str],
+    own: Mapping[str, Any],
+    config: PortfolioConfig,
 ) -> list[str]:
+    sharpe = own["sharpe"]
     notes = [f"not traded: {name}: {why}" for name, why in sorted(untraded.items())]
     paid = funding_payments_frame(history, run)
     missing = paid.filter(pl.col("reference_source") == LAST_KNOWN).height
@@ -148,6 +154,7 @@ def _notes(
     if failed:
         notes.append(f"{len(failed)} of {len(run.statuses)} decisions without an optimum: held or reduced")
     notes.append(_closing_note(history, run))
+    notes.append(_transfer_note(history, run, capital_usd=config.capital_usd))
     if sharpe is not None and sharpe > PLAUSIBLE_SHARPE:
         notes.append(
             f"net Sharpe {sharpe:.1f} is above {PLAUSIBLE_SHARPE:.0f}: explain it before believing it. Daily "
@@ -184,3 +191,17 @@ def _closing_note(history: MarketHistory, run: Run) -> str:
     cost = history.panels.costs.total_usd(last)
     gross = float(np.abs(last).sum())
     return f"positions open at the end: {gross:,.0f} USD gross; closing would cost about {cost:,.0f} USD"
+
+
+def _transfer_note(history: MarketHistory, run: Run, *, capital_usd: float) -> str:
+    """A neutral book gains on one venue what it loses on another, and margin is per venue."""
+    universe = history.panels.universe
+    moved = np.diff(np.nan_to_num(history.price), axis=0, prepend=np.nan_to_num(history.price[:1]))
+    by_venue = np.cumsum(run.held * (moved - history.usd_per_unit) @ universe.venue_matrix.T, axis=0)
+    venue = int(by_venue.min(axis=0).argmin())
+    loss = -float(by_venue[:, venue].min())
+    share = loss / (capital_usd / len(universe.venues))
+    return (
+        f"largest running loss on one venue before costs: {universe.venues[venue]}, {loss:,.0f} USD, "
+        f"{share:.0%} of an even share of capital; transfers between venues are assumed free and at once"
+    )

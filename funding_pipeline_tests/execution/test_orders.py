@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from funding_pipeline.core.tables import INSTRUMENTS
 from funding_pipeline.execution.orders import order_list, rounded_positions
-from funding_pipeline.portfolio.plan import PortfolioPlan, plan_portfolio
+from funding_pipeline.portfolio.plan import plan_portfolio
 from funding_pipeline.portfolio.problem import PortfolioProblem
 from funding_pipeline_tests.portfolio.situations import AS_OF, YEAR, costs_of, inputs_of, loose, universe_of
 
@@ -18,14 +18,15 @@ TWO = universe_of("ab", ("BTC",))
 PROBLEM = PortfolioProblem(TWO)
 
 
-def _plan(target: list[float], before: list[float]) -> PortfolioPlan:
+def _legs(target: list[float], before: list[float]) -> pl.DataFrame:
     plan = plan_portfolio(
         inputs=inputs_of(TWO, rate=[0, 0.3 / YEAR]), quantities=np.zeros(2), problem=PROBLEM, universe=TWO,
         costs=costs_of(TWO), config=loose(),
     )  # fmt: skip
-    return replace(
+    changed = replace(
         plan, quantity_target=np.array(target), quantity_before=np.array(before), reasons=("one", "two")
     )
+    return changed.legs
 
 
 def _instruments(*, steps: tuple[float | None, float | None], tick: float | None = None) -> pl.DataFrame:
@@ -41,7 +42,7 @@ def _instruments(*, steps: tuple[float | None, float | None], tick: float | None
 
 
 def test_sizes_are_rounded_toward_zero_and_both_sides_alike() -> None:
-    orders = order_list(_plan([12.3456, -12.3456], [0, 0]), _instruments(steps=(0.001, 0.1)))
+    orders = order_list(_legs([12.3456, -12.3456], [0, 0]), _instruments(steps=(0.001, 0.1)))
     assert orders.select("venue", "side", "quantity", "reduce_only").rows() == [
         ("a", "buy", 12.3, False),
         ("b", "sell", 12.3, False),
@@ -49,12 +50,12 @@ def test_sizes_are_rounded_toward_zero_and_both_sides_alike() -> None:
 
 
 def test_an_unknown_step_is_matched_to_the_known_one() -> None:
-    orders = order_list(_plan([12.3456, -12.3456], [0, 0]), _instruments(steps=(None, 0.1)))
+    orders = order_list(_legs([12.3456, -12.3456], [0, 0]), _instruments(steps=(None, 0.1)))
     assert orders["quantity"].to_list() == pytest.approx([12.3, 12.3])
 
 
 def test_closing_is_exact_and_reduce_only() -> None:
-    orders = order_list(_plan([0, 0], [12.34567, -12.34567]), _instruments(steps=(0.001, 0.1)))
+    orders = order_list(_legs([0, 0], [12.34567, -12.34567]), _instruments(steps=(0.001, 0.1)))
     assert orders.select("side", "quantity", "reduce_only").rows() == [
         ("sell", 12.34567, True),
         ("buy", 12.34567, True),
@@ -62,7 +63,7 @@ def test_closing_is_exact_and_reduce_only() -> None:
 
 
 def test_turning_is_a_close_and_an_opening() -> None:
-    orders = order_list(_plan([-2.0, 2.0], [1.0, -1.0]), _instruments(steps=(0.5, 0.5)))
+    orders = order_list(_legs([-2.0, 2.0], [1.0, -1.0]), _instruments(steps=(0.5, 0.5)))
     assert orders.select("venue", "side", "quantity", "reduce_only").rows() == [
         ("a", "sell", 1.0, True),
         ("b", "buy", 1.0, True),
@@ -73,7 +74,7 @@ def test_turning_is_a_close_and_an_opening() -> None:
 
 def test_limit_prices_bound_the_fill_on_the_tick() -> None:
     orders = order_list(
-        _plan([1.0, -1.0], [0, 0]), _instruments(steps=(None, None), tick=0.07), price_bound_bp=30
+        _legs([1.0, -1.0], [0, 0]), _instruments(steps=(None, None), tick=0.07), price_bound_bp=30
     )
     buy, sell = orders["limit_price"].to_list()
     assert buy == pytest.approx(0.07 * int(100.3 / 0.07))
@@ -81,7 +82,7 @@ def test_limit_prices_bound_the_fill_on_the_tick() -> None:
 
 
 def test_nothing_to_do_is_an_empty_list() -> None:
-    assert order_list(_plan([1.0, -1.0], [1.0, -1.0]), _instruments(steps=(1.0, 1.0))).is_empty()
+    assert order_list(_legs([1.0, -1.0], [1.0, -1.0]), _instruments(steps=(1.0, 1.0))).is_empty()
 
 
 @settings(max_examples=200, deadline=None)

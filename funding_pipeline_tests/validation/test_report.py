@@ -158,6 +158,7 @@ def test_a_back_test_alone_is_enough(bare: ReportInputs) -> None:
     text = read(render_report(bare)).text
     assert "No plan was given" in text
     assert "No forecasts were given" in text
+    assert "basis and price, USD" in text
     assert "No market frames were given" in text
 
 
@@ -193,6 +194,16 @@ def test_frames_of_two_back_tests_are_refused(bare: ReportInputs) -> None:
             {"net_return_annual": 0.01, "baselines": {"a_rule": {"net_return_annual": 0.02}}},
             "more than 0 of 1 baselines hedged on each venue as it is, and no more than the best",
         ),
+        (
+            {
+                "net_return_annual": 0.01,
+                "baselines": {
+                    "rule": {"net_return_annual": 0.03, "venue_neutral": {"net_return_annual": -0.01}},
+                    "same": {"net_return_annual": 0.02, "venue_neutral": {"net_return_annual": 0.02}},
+                },
+            },
+            "carrying a net position on each venue, 1 earned more (rule +3.0% a year)",
+        ),
     ],
 )
 def test_the_verdict_follows_from_the_summary(bare: ReportInputs, changes: dict[str, Any], said: str) -> None:
@@ -216,6 +227,8 @@ def test_numbers_are_written_by_the_unit_in_their_name() -> None:
     assert text_of("net_annual", 0.1234) == "12.3%"
     assert text_of("r2", float("nan")) == text_of("r2", None)
     assert text_of("year", 2024) == "2024"
+    unknown = table(pl.DataFrame({"x": [None]}, schema={"x": pl.Float64})).rows[0][0]
+    assert unknown.numeric
     assert header_text("mae_per_hour") == "mae, per year"
     short = table(pl.DataFrame({"x_usd": [1.0, -2.0, None]}), bars=("x_usd",), signed=("x_usd",), limit=2)
     assert short.left_out == 1
