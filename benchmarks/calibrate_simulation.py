@@ -1,9 +1,10 @@
 """Recorded against simulated: the table of docs/simulation.md.
 
-    python benchmarks/calibrate_simulation.py --data DIR [--seeds 8] [--seed 7]
+    python benchmarks/calibrate_simulation.py --data DIR [--seeds 20] [--seed 7]
 
 DIR is a folder of recorded market history. Prints one row per statistic: recorded, the default seed,
-and mean and standard deviation over other seeds (two years each, like the recorded period).
+and mean and standard deviation over other seeds (two years each, like the recorded period; of the first
+subject where a row has several).
 """
 
 import argparse
@@ -77,21 +78,51 @@ def _books(market: Market) -> dict[str, float]:
 
 
 def rows(recorded: Statistics, default: Statistics, others: list[Statistics]) -> Iterator[str]:
-    """Markdown lines of the table."""
+    """Markdown lines of the table; a row holds one statistic of several subjects, in the order named."""
     yield "| statistic | recorded | default seed | other seeds |"
     yield "|---|---|---|---|"
     for section, values in recorded.items():
         yield f"| **{section}** | | | |"
-        for name, value in values.items():
-            spread = [other[section].get(name, 0.0) for other in others]
-            yield (
-                f"| {name} | {_text(value)} | {_text(default[section].get(name, 0.0))} "
-                f"| {_text(float(np.mean(spread)))} ± {_text(float(np.std(spread)))} |"
-            )
+        for title, names in _by_statistic(values).items():
+            columns = [
+                _cell(values, names),
+                _cell(default[section], names),
+                _cell(_mean(others, section), names) + _spread(others, section, names),
+            ]
+            yield f"| {title} | " + " | ".join(columns) + " |"
+
+
+def _by_statistic(values: Mapping[str, float]) -> dict[str, list[str]]:
+    """Names `subject: statistic` put together by statistic, with the subjects in the title."""
+    groups: dict[str, list[str]] = {}
+    for name in values:
+        groups.setdefault(name.split(": ")[-1], []).append(name)
+    subjects = {
+        rest: [name.split(": ")[0] for name in names if ": " in name] for rest, names in groups.items()
+    }
+    return {
+        f"{rest} ({', '.join(subjects[rest])})" if subjects[rest] else rest: names
+        for rest, names in groups.items()
+    }
+
+
+def _cell(values: Mapping[str, float], names: list[str]) -> str:
+    return " / ".join(_text(values.get(name, 0.0)) for name in names)
+
+
+def _mean(others: list[Statistics], section: str) -> dict[str, float]:
+    names = {name for other in others for name in other[section]}
+    return {name: float(np.mean([other[section].get(name, 0.0) for other in others])) for name in names}
+
+
+def _spread(others: list[Statistics], section: str, names: list[str]) -> str:
+    """Standard deviation over seeds, of the first subject where there are several."""
+    values = [other[section].get(names[0], 0.0) for other in others]
+    return f" ± {_text(float(np.std(values)))}"
 
 
 def _text(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) < 0.1 else f"{value:.2f}"
 
 
 def late_figure(recorded: RecordedMarket) -> float:
@@ -118,5 +149,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder of recorded market history")
     parser.add_argument("--seed", type=int, default=7, help="the seed of the third column")
-    parser.add_argument("--seeds", type=int, default=8, help="how many other seeds")
+    parser.add_argument("--seeds", type=int, default=20, help="how many other seeds")
     main(vars(parser.parse_args()))

@@ -131,13 +131,13 @@ def plateau_shares(market: Market, start: datetime, end: datetime) -> dict[str, 
 def common_movement(panel: Array) -> dict[str, float]:
     """Correlation of funding across venues and coins, and how often most coins pay negative together."""
     out = {
-        f"same coin across venues, {name}": mean_of(
+        f"{name}: same coin across venues": mean_of(
             correlation(panel[:, a, j], panel[:, b, j]) for a, b in pairs for j in range(len(COINS))
         )
         for name, pairs in GROUPS.items()
     }
     for name, members in (("centralised", CENTRALISED), ("Hyperliquid", (3,)), ("Deribit", (4,))):
-        out[f"other coins on one venue, {name}"] = mean_of(
+        out[f"{name}: other coins on one venue"] = mean_of(
             correlation(panel[:, v, j], panel[:, v, k])
             for v in members
             for j, k in combinations(range(len(COINS)), 2)
@@ -153,9 +153,11 @@ def differentials(panel: Array) -> dict[str, float]:
     for name, pairs in GROUPS.items():
         series = [panel[:, a, j] - panel[:, b, j] for a, b in pairs for j in range(len(COINS))]
         weekly = [s[: len(s) // _PER_WEEK * _PER_WEEK].reshape(-1, _PER_WEEK).mean(axis=1) for s in series]
-        out[f"{name}: standard deviation 8 h"] = mean_of(np.nanstd(s) for s in series if np.isfinite(s).any())
+        out[f"{name}: standard deviation 8 h"] = mean_of(
+            float(np.nanstd(s)) for s in series if np.isfinite(s).any()
+        )
         out[f"{name}: standard deviation of 168 h means"] = mean_of(
-            np.nanstd(w) for w in weekly if np.isfinite(w).any()
+            float(np.nanstd(w)) for w in weekly if np.isfinite(w).any()
         )
         for lag, hours in ((1, 8), (_PER_DAY, 24), (_PER_WEEK, 168)):
             out[f"{name}: autocorrelation {hours} h"] = mean_of(autocorrelation(s, lag) for s in series)
@@ -232,7 +234,7 @@ def hourly_returns(closes: Array) -> dict[str, float]:
         correlation(x, y) for x, y in combinations(coins[1:], 2)
     )
     for lag in (1, 24, 168):
-        out[f"absolute returns: autocorrelation {lag} h"] = mean_of(
+        out[f"absolute returns, autocorrelation {lag} h"] = mean_of(
             autocorrelation(np.abs(c), lag) for c in coins
         )
     return out
@@ -251,9 +253,9 @@ def basis(closes: Array) -> dict[str, float]:
     for name, coins in (("BTC and ETH", slice(0, 2)), ("other coins", slice(2, None))):
         for i, venue in enumerate(VENUES):
             x = deviation[:, i, coins]
-            out[f"{venue}, {name}: mean, bp"] = mean_of(np.nanmean(x, axis=0))
-            out[f"{venue}, {name}: standard deviation, bp"] = mean_of(np.nanstd(x, axis=0))
-            out[f"{venue}, {name}: autocorrelation 8 h"] = mean_of(autocorrelation(c, 1) for c in x.T)
+            out[f"{venue}: {name}, mean, bp"] = mean_of(np.nanmean(x, axis=0))
+            out[f"{venue}: {name}, standard deviation, bp"] = mean_of(np.nanstd(x, axis=0))
+            out[f"{venue}: {name}, autocorrelation 8 h"] = mean_of(autocorrelation(c, 1) for c in x.T)
     return out
 
 
@@ -267,12 +269,12 @@ def turnover_and_interest(market: Market, start: datetime, end: datetime) -> dic
     )
     level = [held.filter(pl.col("base") == c)["open_interest_base"].log().to_numpy() for c in COINS]
     return {
-        "log hourly volume: standard deviation": mean_of(v.std() for v in volume),
-        "log hourly volume: autocorrelation 1 h": mean_of(autocorrelation(v, 1) for v in volume),
-        "log hourly volume: autocorrelation 24 h": mean_of(autocorrelation(v, 24) for v in volume),
-        "log open interest: standard deviation": mean_of(x.std() for x in level),
-        "log open interest: hourly change": mean_of(np.diff(x).std() for x in level),
-        "log open interest: autocorrelation 168 h": mean_of(autocorrelation(x, 168) for x in level),
+        "log hourly volume, standard deviation": mean_of(v.std() for v in volume),
+        "log hourly volume, autocorrelation 1 h": mean_of(autocorrelation(v, 1) for v in volume),
+        "log hourly volume, autocorrelation 24 h": mean_of(autocorrelation(v, 24) for v in volume),
+        "log open interest, standard deviation": mean_of(x.std() for x in level),
+        "log open interest, hourly change": mean_of(np.diff(x).std() for x in level),
+        "log open interest, autocorrelation 168 h": mean_of(autocorrelation(x, 168) for x in level),
     }
 
 

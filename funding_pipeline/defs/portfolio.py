@@ -1,7 +1,6 @@
 """Layer 4: the plan, from the latest forecasts, neutral over the portfolio and on every venue."""
 
 from datetime import timedelta
-from typing import Any
 
 import dagster as dg
 
@@ -48,7 +47,7 @@ def portfolio_plan(
     return dg.MaterializeResult(
         metadata={
             **md.stored(PLAN, version, rows=plan.legs.height, market_label=market.label),
-            **plan_facts(plan),
+            **plan.summary,
             **data_versions(lake),
             "legs": md.table_preview(plan.legs.drop("time"), rows=80),
             "plan": md.plot(plots.plan_legs(plan.legs, suffix=md.suffix(market))),
@@ -67,19 +66,3 @@ def _plan(settings: Settings, lake: Lake) -> PortfolioPlan:
         terms=load_venue_terms(),
         config=settings.portfolio_config(),
     )
-
-
-def plan_facts(plan: PortfolioPlan) -> dict[str, Any]:
-    """Neutrality, expectation and limits of a plan, USD, as metadata and for the summary."""
-    return {
-        "as_of": plan.as_of.isoformat(),
-        "status": plan.status,
-        "status_reason": plan.status_reason,
-        "gross_usd": plan.gross_usd,
-        "expected_funding_usd_per_year": plan.expected_funding_usd_per_hour * 24 * 365,
-        "expected_cost_usd": plan.expected_cost_usd,
-        "portfolio_delta_usd": plan.portfolio_delta_usd,
-        "venue_beta_usd": dict(plan.venue_beta_usd),
-        "venue_gross_budget_usd": dict(plan.venue_gross_budget_usd),
-        "binding_limits": list(plan.binding),
-    }

@@ -184,7 +184,7 @@ def _inputs(settings: Settings, market: Market, lake: Lake, covered: pl.DataFram
         realised=lake.scan(LABELS).collect(),
         plan_legs=lake.scan(PLAN).collect(),
         forecast_method=(
-            "Walk-forward: every forecast is made by a model that was trained on rows known before its quarter; "
+            "Walk-forward: every forecast is made by a model trained on rows known before its quarter; "
             "where too little was known it is the shrunk trailing mean."
         ),
         provenance={"version": __version__, **data_versions(lake)},

@@ -160,6 +160,7 @@ STRESS = StressParameters(
     # Hours in which all coins fell together and premiums with them (2024-01-03, 2024-04-13, 2024-08-05,
     # 2025-02-03 among them): about four a year. Sizes are an assumption within the recorded tails.
     crashes_per_year=3.0,
+    crash_most=4.0,
     crash_score=1.5,
     crash_log_volatility=0.5,
     crash_return=0.015,

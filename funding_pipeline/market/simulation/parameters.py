@@ -165,13 +165,15 @@ class VolatilityParameters:
 class StressParameters:
     """Market-wide crashes and crises of one coin, both as shots that fade.
 
-    A crash of size s (exponential, mean 1) takes `crash_score` x s from the market crowd, adds
-    `crash_log_volatility` x s, and moves BTC by -`crash_return` x s within `crash_hours` hours.
+    A crash of size s (exponential, mean 1, at most `crash_most`) takes `crash_score` x s from the market crowd, adds
+    `crash_log_volatility` x s, and moves BTC by -`crash_return` x s in its hour; the crowd is back after
+    some `crash_hours`.
     A crisis takes a Pareto premium (least `crisis_least_bp`, exponent `crisis_tail`, at most
     `crisis_most_bp`) off one coin on every venue, times a log-normal factor of the venue.
     """
 
     crashes_per_year: float
+    crash_most: float
     crash_score: float
     crash_log_volatility: float
     crash_return: float

@@ -39,7 +39,7 @@ class Stress:
 def draw_stress(parameters: SimulationParameters, noise: Noise) -> Stress:
     """Arrivals of crashes and crises, Poisson in time."""
     stress = parameters.stress
-    sizes = -np.log1p(-noise.uniform("crash", "size"))
+    sizes = np.minimum(-np.log1p(-noise.uniform("crash", "size")), stress.crash_most)
     crash = _arrivals(noise, stress.crashes_per_year, "crash") * sizes
     crisis = {}
     for coin in parameters.coins:
