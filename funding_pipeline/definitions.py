@@ -9,6 +9,7 @@ from funding_pipeline.defs.execution import execution_assets
 from funding_pipeline.defs.features import feature_assets
 from funding_pipeline.defs.jobs import jobs
 from funding_pipeline.defs.market_data import market_data_assets
+from funding_pipeline.defs.market_state import market_state_assets
 from funding_pipeline.defs.models import model_assets
 from funding_pipeline.defs.partitions import market_partitions, quarter_partitions
 from funding_pipeline.defs.portfolio import portfolio_assets
@@ -36,6 +37,7 @@ def build_definitions(
             *market_data_assets(by_venue),
             *feature_assets(quarter_partitions(span)),
             *model_assets(),
+            *market_state_assets(),
             *portfolio_assets(),
             *execution_assets(),
             *validation_assets(),

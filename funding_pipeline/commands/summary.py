@@ -9,7 +9,8 @@ from rich.table import Table
 
 from funding_pipeline.commands.console import console
 from funding_pipeline.core.market import Market
-from funding_pipeline.defs.models import LATEST, REGIMES, SKILL
+from funding_pipeline.defs.market_state import REGIMES
+from funding_pipeline.defs.models import LATEST, SKILL
 from funding_pipeline.defs.portfolio import PLAN
 from funding_pipeline.defs.validation import report_dir
 from funding_pipeline.settings import Settings

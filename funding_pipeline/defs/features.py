@@ -27,6 +27,11 @@ def feature_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefi
     return [_feature_panel(quarters), realised_funding_rates]
 
 
+def read_features(lake: Lake) -> pl.DataFrame:
+    """The feature panel of all quarters, sorted by its key."""
+    return lake.scan(FEATURES).drop("quarter").collect().sort("as_of", "venue", "symbol")
+
+
 def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     columns = [
         dg.TableColumn(name, type=str(dtype), description=FEATURE_DOCS.get(name))

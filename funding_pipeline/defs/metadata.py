@@ -8,7 +8,7 @@ import polars as pl
 
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.tables import TableSchema
-from funding_pipeline.validation import plots
+from funding_pipeline.reporting import plots
 
 
 def column_schema(table: TableSchema) -> dg.TableSchema:

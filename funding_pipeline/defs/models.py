@@ -1,4 +1,4 @@
-"""Layer 3: forecasts with their uncertainty, the registered forecaster, regimes and anomalies."""
+"""Layer 3: forecasts with their uncertainty, and the registered forecaster."""
 
 from typing import Any
 
@@ -10,23 +10,19 @@ from funding_pipeline.core.errors import InsufficientHistoryError, StorageError
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.tables import FORECASTS
 from funding_pipeline.defs import metadata as md
-from funding_pipeline.defs.features import FEATURES, LABELS
-from funding_pipeline.models.anomalies import ANOMALIES_SCHEMA, anomalies
+from funding_pipeline.defs.features import FEATURES, LABELS, read_features
 from funding_pipeline.models.baseline_forecaster import fit_baseline
 from funding_pipeline.models.evaluation import SKILL_SCHEMA, forecast_skill
 from funding_pipeline.models.forecaster import FundingForecaster, train
-from funding_pipeline.models.regimes import REGIMES_SCHEMA, market_regime
+from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.tracking.forecasters import ModelTracking
-from funding_pipeline.validation import plots
 from funding_pipeline.validation.research import ResearchPanel, walk_forward_forecasts
 
 GROUP = "models"
 FORECAST_HISTORY = "walk_forward_forecasts"
 LATEST = "latest_forecasts"
-REGIMES = "market_regimes"
-ANOMALIES = "funding_anomalies"
 SKILL = "forecast_skill"
 FORECASTER = "funding_forecaster"
 
@@ -38,19 +34,12 @@ def model_assets() -> list[dg.AssetsDefinition]:
         forecast_skill_asset,
         funding_forecaster,
         latest_forecasts,
-        market_regimes,
-        funding_anomalies,
     ]
 
 
 def read_panel(lake: Lake) -> ResearchPanel:
     """Features and labels as they are stored."""
     return ResearchPanel(features=read_features(lake), labels=lake.scan(LABELS).collect())
-
-
-def read_features(lake: Lake) -> pl.DataFrame:
-    """The feature panel of all quarters, sorted by its key."""
-    return lake.scan(FEATURES).drop("quarter").collect().sort("as_of", "venue", "symbol")
 
 
 def data_versions(lake: Lake) -> dict[str, str]:
@@ -262,64 +251,3 @@ def _annualised(forecasts: pl.DataFrame) -> pl.DataFrame:
         (pl.col(name) * 24 * 365 * 100).alias(f"{name.removesuffix('_per_hour')}_pct_yr") for name in rates
     ]
     return forecasts.select("as_of", "venue", "symbol", *percent, "model")
-
-
-@dg.asset(
-    name=REGIMES,
-    deps=[FEATURES],
-    group_name=GROUP,
-    kinds={"polars", "deltalake"},
-    metadata={"dagster/column_schema": md.columns_of(REGIMES_SCHEMA)},
-)
-def market_regimes(
-    market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult[None]:
-    """The state of the market at each decision time: calm carry, crowded longs, stress or inverted.
-
-    Filtered: a label never changes when later rows arrive.
-    """
-    regimes = market_regime(read_features(lake))
-    version = lake.replace(REGIMES, regimes)
-    shares = regimes.group_by("regime").len("decisions").sort("decisions", descending=True)
-    return dg.MaterializeResult(
-        metadata={
-            **md.stored(REGIMES, version, rows=regimes.height, market_label=market.label),
-            "current": str(regimes["regime"][-1]) if regimes.height else "unknown",
-            "decisions_by_regime": md.table_preview(shares),
-            "regimes": md.plot(
-                plots.regimes_over(
-                    regimes.select(pl.col("as_of").alias("time"), _market_funding().alias("value")),
-                    regimes,
-                    what="market funding, 168 h mean, % a year",
-                    suffix=md.suffix(market),
-                )
-            ),
-        }
-    )
-
-
-@dg.asset(
-    name=ANOMALIES,
-    deps=[FEATURES],
-    group_name=GROUP,
-    kinds={"polars", "deltalake"},
-    metadata={"dagster/column_schema": md.columns_of(ANOMALIES_SCHEMA)},
-)
-def funding_anomalies(
-    market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult[None]:
-    """Readings far outside what was usual until then, with the reason in words."""
-    found = anomalies(read_features(lake))
-    version = lake.replace(ANOMALIES, found)
-    return dg.MaterializeResult(
-        metadata={
-            **md.stored(ANOMALIES, version, rows=found.height, market_label=market.label),
-            "newest": md.table_preview(
-                found.sort("as_of", descending=True).select("as_of", "venue", "symbol", "reason")
-            ),
-        }
-    )
-
-
-def _market_funding() -> pl.Expr:
-    return pl.col("market_rate_168h_per_hour") * 24 * 365 * 100

@@ -11,10 +11,10 @@ from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.models import LATEST, data_versions
 from funding_pipeline.portfolio.live import plan_at
 from funding_pipeline.portfolio.plan import LEG_SCHEMA, PortfolioPlan
+from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.storage.market_tables import read_market_tables
-from funding_pipeline.validation import plots
 
 GROUP = "portfolio"
 PLAN = "portfolio_plan"

@@ -14,17 +14,18 @@ from funding_pipeline.core.market import Market
 from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.features import LABELS
-from funding_pipeline.defs.models import ANOMALIES, FORECAST_HISTORY, REGIMES, SKILL, data_versions
+from funding_pipeline.defs.market_state import ANOMALIES, REGIMES
+from funding_pipeline.defs.models import FORECAST_HISTORY, SKILL, data_versions
 from funding_pipeline.defs.portfolio import PLAN
 from funding_pipeline.defs.resources import LakeDuckDB
+from funding_pipeline.reporting import plots
+from funding_pipeline.reporting.report import ReportInputs, render_report
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.backtest_files import write_backtest, write_whole
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.storage.market_tables import read_market_tables
 from funding_pipeline.storage.report_tables import coverage, profit_by_year_and_venue
-from funding_pipeline.validation import plots
 from funding_pipeline.validation.backtest import BacktestConfig, BacktestResult, run_backtest
-from funding_pipeline.validation.report import ReportInputs, render_report
 
 GROUP = "validation"
 BACKTEST = "backtest"

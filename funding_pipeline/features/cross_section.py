@@ -61,7 +61,9 @@ def _base_shape() -> list[pl.Expr]:
     rank = _rate(168).rank("average").over(by_base) - 1
     return [
         pl.len().over(by_base).cast(pl.Float64).alias("base_instruments"),
-        known_mean(pl.col("base_gap_168h_per_hour") ** 2, by_base).sqrt().alias("base_dispersion_168h_per_hour"),
+        known_mean(pl.col("base_gap_168h_per_hour") ** 2, by_base)
+        .sqrt()
+        .alias("base_dispersion_168h_per_hour"),
         pl.when(others > 0).then(rank / others).alias("base_rank_168h"),
     ]
 

@@ -55,7 +55,7 @@ _MARKET_FEATURES = (
 )
 
 
-def anomalies(features: pl.DataFrame, *, least_z: float = 6.0, typical: str = "90d") -> pl.DataFrame:
+def anomalies(features: pl.DataFrame, *, least_z: float = 6.0, typical_days: int = 90) -> pl.DataFrame:
     """One row per anomalous reading: as_of, venue, symbol, feature, value, typical, robust_z, reason.
 
     A reading is anomalous where |value - typical| is at least `least_z` robust deviations. Readings
@@ -65,8 +65,8 @@ def anomalies(features: pl.DataFrame, *, least_z: float = 6.0, typical: str = "9
     """
     market = _market_rows(features)
     frames = [pl.DataFrame(schema=ANOMALIES_SCHEMA)]
-    frames += [_unusual(features, w, least_z, typical) for w in _INSTRUMENT_FEATURES]
-    frames += [_unusual(market, w, least_z, typical) for w in _MARKET_FEATURES]
+    frames += [_unusual(features, w, least_z, typical_days) for w in _INSTRUMENT_FEATURES]
+    frames += [_unusual(market, w, least_z, typical_days) for w in _MARKET_FEATURES]
     return pl.concat(frames).sort("as_of", "venue", "symbol", "feature")
 
 
@@ -81,32 +81,34 @@ def _market_rows(features: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _unusual(rows: pl.DataFrame, watched: Watched, least_z: float, typical: str) -> pl.DataFrame:
+def _unusual(rows: pl.DataFrame, watched: Watched, least_z: float, typical_days: int) -> pl.DataFrame:
     by, value = ["venue", "symbol"], pl.col("value")
     judged = (
         rows.lazy()
         .select("as_of", *by, pl.col(watched.feature).alias("value"))
         .drop_nulls("value")
         .sort(*by, "as_of")
-        .with_columns(_earlier_median("value", typical).over(by).alias("typical"))
+        .with_columns(_earlier_median("value", typical_days).over(by).alias("typical"))
         .with_columns((value - pl.col("typical")).abs().alias("deviation"))
-        .with_columns(_earlier_median("deviation", typical).over(by).alias("usual"))
+        .with_columns(_earlier_median("deviation", typical_days).over(by).alias("usual"))
     )
     unit = pl.max_horizontal(_NORMAL * pl.col("usual"), pl.lit(watched.floor))
     scored = judged.with_columns(((value - pl.col("typical")) / unit).alias("robust_z"))
     found = scored.filter(pl.col("robust_z").abs() >= least_z).with_columns(
-        pl.lit(watched.feature).alias("feature"), _reason(watched, typical).alias("reason")
+        pl.lit(watched.feature).alias("feature"), _reason(watched, typical_days).alias("reason")
     )
     return found.select(pl.col(name).cast(dtype) for name, dtype in ANOMALIES_SCHEMA.items()).collect()
 
 
-def _earlier_median(name: str, window: str) -> pl.Expr:
+def _earlier_median(name: str, days: int) -> pl.Expr:
     """Median over the window before, without the row itself."""
-    return pl.col(name).rolling_median_by("as_of", window_size=window, closed="left", min_samples=_LEAST_ROWS)
+    return pl.col(name).rolling_median_by(
+        "as_of", window_size=f"{days}d", closed="left", min_samples=_LEAST_ROWS
+    )
 
 
-def _reason(watched: Watched, typical: str) -> pl.Expr:
-    """`binance BTC/USDT:USDT: funding over 24 h is 95.0 %/yr, typically 8.1 %/yr (last 90d), ...`."""
+def _reason(watched: Watched, typical_days: int) -> pl.Expr:
+    """`binance BTC/USDT:USDT: funding over 24 h is 95.0 %/yr, typically 8.1 %/yr (last 90 days); ...`."""
     who = (
         pl.when(pl.col("venue") == MARKET)
         .then(pl.lit("whole market"))
@@ -118,10 +120,10 @@ def _reason(watched: Watched, typical: str) -> pl.Expr:
         + watched.unit
         + ", typically {} "
         + watched.unit
-        + " (last {}); {} robust deviations",
+        + " (last {} days); {} robust deviations",
         who,
         pl.lit(watched.text),
         *shown,
-        pl.lit(typical),
+        pl.lit(str(typical_days)),
         pl.col("robust_z").round(1).cast(pl.String),
     )

@@ -53,7 +53,9 @@ def test_a_label_is_known_at_the_end_of_its_horizon_and_never_changes() -> None:
     settled = synthetic_market(days=12).settled_funding
     full = realised_funding(settled, as_of=every(8, days=12), horizons_hours=[24, 72])
     assert dict(full.schema) == LABELS_SCHEMA
-    assert (full["known_at"] - full["as_of"] == pl.Series([hours(1)] * full.height) * full["horizon_hours"]).all()
+    assert (
+        full["known_at"] - full["as_of"] == pl.Series([hours(1)] * full.height) * full["horizon_hours"]
+    ).all()
     cut = START + timedelta(days=9)
     earlier = until(synthetic_market(days=12), cut).settled_funding
     known = pl.col("known_at") <= cut

@@ -48,7 +48,9 @@ def test_rows_known_later_never_change_an_earlier_feature(hours: int) -> None:
 
 
 def test_order_of_rows_does_not_matter() -> None:
-    mixed = build_features(shuffled(MARKET), as_of=every(8, days=DAYS).sample(fraction=1.0, shuffle=True, seed=1))
+    mixed = build_features(
+        shuffled(MARKET), as_of=every(8, days=DAYS).sample(fraction=1.0, shuffle=True, seed=1)
+    )
     assert_frame_equal(mixed, PANEL, check_exact=True)
 
 
@@ -64,7 +66,14 @@ def test_lookback_is_enough_history() -> None:
 
 def test_trailing_means_over_changing_intervals() -> None:
     """8 h, then 2 h, then 8 h again: the sum of what was paid over the hours it was paid for."""
-    rates = [(8, 8e-4, 8.0), (16, 8e-4, 8.0), (18, 1e-3, 2.0), (20, 1e-3, 2.0), (22, 1e-3, 2.0), (24, 1e-3, 2.0)]
+    rates = [
+        (8, 8e-4, 8.0),
+        (16, 8e-4, 8.0),
+        (18, 1e-3, 2.0),
+        (20, 1e-3, 2.0),
+        (22, 1e-3, 2.0),
+        (24, 1e-3, 2.0),
+    ]
     rates += [(32, -8e-4, 8.0)]
     rows = [(START + timedelta(hours=at), rate, interval) for at, rate, interval in rates]
     tables = market_of(settled_rows("alpha", "BTC/USDT:USDT", rows))
@@ -103,9 +112,13 @@ def test_plateau_share_and_positive_share() -> None:
 
 def test_multiplied_symbols_are_one_base() -> None:
     rows = [(START + timedelta(hours=8 * i), 1e-4, 8.0) for i in range(1, 10)]
-    settled = pl.concat([settled_rows("alpha", "kPEPE/USDT:USDT", rows), settled_rows("beta", "PEPE/USDT:USDT", rows)])
+    settled = pl.concat(
+        [settled_rows("alpha", "kPEPE/USDT:USDT", rows), settled_rows("beta", "PEPE/USDT:USDT", rows)]
+    )
     price = pl.DataFrame({"close_time": [START + timedelta(hours=i) for i in range(1, 73)]}).with_columns(
-        pl.lit("trade").alias("kind"), pl.lit(1.0).alias("timeframe_hours"), pl.col("close_time").alias("known_at")
+        pl.lit("trade").alias("kind"),
+        pl.lit(1.0).alias("timeframe_hours"),
+        pl.col("close_time").alias("known_at"),
     )
     quoted = [
         price.with_columns(pl.lit(v).alias("venue"), pl.lit(s).alias("symbol"), pl.lit(p).alias("close"))
@@ -131,7 +144,9 @@ def test_silent_and_unknown_instruments_are_left_out() -> None:
     rows = [(START + timedelta(hours=8 * i), 1e-4, 8.0) for i in range(1, 4)]
     tables = market_of(settled_rows("alpha", "BTC/USDT:USDT", rows))
     last = START + timedelta(hours=24)
-    panel = build_features(tables, as_of=pl.Series([last, last + timedelta(hours=24), last + timedelta(hours=25)]))
+    panel = build_features(
+        tables, as_of=pl.Series([last, last + timedelta(hours=24), last + timedelta(hours=25)])
+    )
     assert panel["as_of"].to_list() == [last, last + timedelta(hours=24)]
     nobody = build_features(market_of(settled_rows("a", "BTC/USDT:USDT", [])), as_of=pl.Series([last]))
     assert nobody.is_empty()

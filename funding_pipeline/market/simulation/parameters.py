@@ -165,9 +165,9 @@ class VolatilityParameters:
 class StressParameters:
     """Market-wide crashes and crises of one coin, both as shots that fade.
 
-    A crash of size s (exponential, mean 1, at most `crash_most`) takes `crash_score` x s from the market crowd, adds
-    `crash_log_volatility` x s, and moves BTC by -`crash_return` x s in its hour; the crowd is back after
-    some `crash_hours`.
+    A crash of size s (exponential, mean 1, at most `crash_most`) takes `crash_score` x s from the market
+    crowd, which is back after some `crash_hours`, adds `crash_log_volatility` x s, and moves BTC by
+    -`crash_return` x s in its hour.
     A crisis takes a Pareto premium (least `crisis_least_bp`, exponent `crisis_tail`, at most
     `crisis_most_bp`) off one coin on every venue, times a log-normal factor of the venue.
     """

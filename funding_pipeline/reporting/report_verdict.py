@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from funding_pipeline.validation.report_inputs import ReportInputs
-from funding_pipeline.validation.report_tables import MISSING, decimal, dollars, percent
+from funding_pipeline.reporting.report_inputs import ReportInputs
+from funding_pipeline.reporting.report_tables import MISSING, decimal, dollars, percent
 from funding_pipeline.validation.statistics import PLAUSIBLE_SHARPE
 
 

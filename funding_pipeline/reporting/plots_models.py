@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from funding_pipeline.validation.palette import INK, MUTED, NEGATIVE, STRATEGY, venue_colour
-from funding_pipeline.validation.plot_style import (
+from funding_pipeline.reporting.palette import INK, MUTED, NEGATIVE, STRATEGY, venue_colour
+from funding_pipeline.reporting.plot_style import (
     caption,
     dollar_axis,
     legend,
@@ -14,7 +14,7 @@ from funding_pipeline.validation.plot_style import (
     percent_axis,
     png,
 )
-from funding_pipeline.validation.series import HOURS_PER_YEAR, calibration, forecast_pairs
+from funding_pipeline.reporting.series import HOURS_PER_YEAR, calibration, forecast_pairs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from funding_pipeline.validation.palette import (
+from funding_pipeline.reporting.palette import (
     GRID,
     INK,
     MUTED,
@@ -22,8 +22,8 @@ from funding_pipeline.validation.palette import (
     regime_colour,
     venue_colour,
 )
-from funding_pipeline.validation.report_inputs import ReportInputs
-from funding_pipeline.validation.series import drawdown, regime_spans, thinned
+from funding_pipeline.reporting.report_inputs import ReportInputs
+from funding_pipeline.reporting.series import drawdown, regime_spans, thinned
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from funding_pipeline.core.errors import AccountingError
-from funding_pipeline.validation.attribution import SOURCES, pnl_attribution, unattributed_usd
+from funding_pipeline.reporting.attribution import SOURCES, pnl_attribution, unattributed_usd
 from funding_pipeline.validation.backtest import BacktestResult
 
 

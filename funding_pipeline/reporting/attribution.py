@@ -10,7 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from funding_pipeline.core.errors import AccountingError
-from funding_pipeline.validation.series import with_base
+from funding_pipeline.reporting.series import with_base
 
 SOURCES = ("funding_usd", "basis_usd", "fees_usd", "slippage_usd")
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from funding_pipeline.validation.series import HOURS_PER_YEAR
+from funding_pipeline.reporting.series import HOURS_PER_YEAR
 
 MISSING = "\u2013"
 MINUS = "\u2212"

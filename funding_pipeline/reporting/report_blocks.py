@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from funding_pipeline.validation.report_charts import html_of
-from funding_pipeline.validation.report_tables import Table
+from funding_pipeline.reporting.report_charts import html_of
+from funding_pipeline.reporting.report_tables import Table
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

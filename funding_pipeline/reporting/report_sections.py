@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from funding_pipeline.validation.attribution import pnl_attribution, unattributed_usd
-from funding_pipeline.validation.report_blocks import Section, chart, items, rows, text
-from funding_pipeline.validation.report_charts import (
+from funding_pipeline.reporting.attribution import pnl_attribution, unattributed_usd
+from funding_pipeline.reporting.report_blocks import Section, chart, items, rows, text
+from funding_pipeline.reporting.report_charts import (
     PORTFOLIO,
     drawdown_chart,
     equity_chart,
@@ -16,9 +16,9 @@ from funding_pipeline.validation.report_charts import (
     source_chart,
     venues_of,
 )
-from funding_pipeline.validation.report_charts_market import attribution_chart, plan_chart
-from funding_pipeline.validation.report_inputs import ReportInputs
-from funding_pipeline.validation.report_tables import Table, dollars, percent, table
+from funding_pipeline.reporting.report_charts_market import attribution_chart, plan_chart
+from funding_pipeline.reporting.report_inputs import ReportInputs
+from funding_pipeline.reporting.report_tables import Table, dollars, percent, table
 
 _FIGURES = {
     "net_return_annual": "net per year",

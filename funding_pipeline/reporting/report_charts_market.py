@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from funding_pipeline.validation.palette import NEGATIVE, SOURCES, numbered_colour, venue_colour
-from funding_pipeline.validation.report_charts import figure, numbers
-from funding_pipeline.validation.series import (
+from funding_pipeline.reporting.palette import NEGATIVE, SOURCES, numbered_colour, venue_colour
+from funding_pipeline.reporting.report_charts import figure, numbers
+from funding_pipeline.reporting.series import (
     calibration,
     colour_limit,
     pair_differentials,

@@ -6,7 +6,7 @@ bytes. What lives here: the list of names. The drawing is in the `plots_*` modul
 
 from base64 import b64encode
 
-from funding_pipeline.validation.plots_market import (
+from funding_pipeline.reporting.plots_market import (
     book_depth,
     funding_distribution,
     price_basis,
@@ -14,13 +14,13 @@ from funding_pipeline.validation.plots_market import (
     settled_funding_by_venue,
     spread_heatmap,
 )
-from funding_pipeline.validation.plots_models import (
+from funding_pipeline.reporting.plots_models import (
     feature_correlation,
     feature_importance,
     forecast_against_realised,
     plan_legs,
 )
-from funding_pipeline.validation.plots_results import equity_curve, pnl_by_source
+from funding_pipeline.reporting.plots_results import equity_curve, pnl_by_source
 
 __all__ = [
     "book_depth",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from funding_pipeline.validation.palette import INK, MUTED, numbered_colour, regime_colour, venue_colour
-from funding_pipeline.validation.plot_style import (
+from funding_pipeline.reporting.palette import INK, MUTED, numbered_colour, regime_colour, venue_colour
+from funding_pipeline.reporting.plot_style import (
     caption,
     dollar_axis,
     hide_unused,
@@ -21,7 +21,7 @@ from funding_pipeline.validation.plot_style import (
     span,
     time_axis,
 )
-from funding_pipeline.validation.series import (
+from funding_pipeline.reporting.series import (
     colour_limit,
     pair_differentials,
     regime_spans,

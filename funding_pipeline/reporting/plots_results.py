@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from funding_pipeline.validation.palette import INK, NEGATIVE, SOURCES, STRATEGY, other_colour
-from funding_pipeline.validation.plot_style import (
+from funding_pipeline.reporting.palette import INK, NEGATIVE, SOURCES, STRATEGY, other_colour
+from funding_pipeline.reporting.plot_style import (
     dollar_axis,
     legend,
     nothing_to_draw,
@@ -16,7 +16,7 @@ from funding_pipeline.validation.plot_style import (
     span,
     time_axis,
 )
-from funding_pipeline.validation.series import drawdown, thinned
+from funding_pipeline.reporting.series import drawdown, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,22 +6,22 @@ writing a file. The page loads nothing from anywhere: plotly.js is inside, once.
 
 from typing import Any
 
-from funding_pipeline.validation.palette import NEGATIVE, POSITIVE, SIMULATED, STRATEGY
-from funding_pipeline.validation.report_blocks import Section
-from funding_pipeline.validation.report_inputs import ReportInputs
-from funding_pipeline.validation.report_sections import (
+from funding_pipeline.reporting.palette import NEGATIVE, POSITIVE, SIMULATED, STRATEGY
+from funding_pipeline.reporting.report_blocks import Section
+from funding_pipeline.reporting.report_inputs import ReportInputs
+from funding_pipeline.reporting.report_sections import (
     limits_section,
     neutrality_section,
     plan_section,
     result_section,
     sources_section,
 )
-from funding_pipeline.validation.report_sections_market import (
+from funding_pipeline.reporting.report_sections_market import (
     data_section,
     forecast_section,
     market_section,
 )
-from funding_pipeline.validation.report_verdict import headlines, verdict
+from funding_pipeline.reporting.report_verdict import headlines, verdict
 
 __all__ = ["ReportInputs", "render_report"]
 
@@ -62,7 +62,7 @@ def _sections(inputs: ReportInputs) -> tuple[Section, ...]:
 def _template() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    loader = PackageLoader("funding_pipeline.validation", "templates")
+    loader = PackageLoader("funding_pipeline.reporting", "templates")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -12,11 +12,11 @@ import pytest
 from funding_pipeline.core.errors import AccountingError
 from funding_pipeline.core.tables import SETTLED_FUNDING
 from funding_pipeline.market_data.quarantine import quarantine_rows
+from funding_pipeline.reporting.report import ReportInputs, render_report
+from funding_pipeline.reporting.report_tables import MINUS, header_text, percent, table, text_of
+from funding_pipeline.reporting.report_verdict import headlines, verdict
 from funding_pipeline.validation.backtest import BacktestResult
-from funding_pipeline.validation.report import ReportInputs, render_report
-from funding_pipeline.validation.report_tables import MINUS, header_text, percent, table, text_of
-from funding_pipeline.validation.report_verdict import headlines, verdict
-from funding_pipeline_tests.validation import report_frames as frames
+from funding_pipeline_tests.reporting import report_frames as frames
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 SECTIONS = ("result", "sources", "neutrality", "plan", "market", "forecasts", "data", "limits")

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from funding_pipeline.core.tables import ORDER_BOOK_DEPTH
-from funding_pipeline.validation import plots
-from funding_pipeline_tests.validation import report_frames as frames
+from funding_pipeline.reporting import plots
+from funding_pipeline_tests.reporting import report_frames as frames
 
 MADE, OUTCOME = frames.forecasts_and_outcomes()
 NOISE = np.random.default_rng(9)

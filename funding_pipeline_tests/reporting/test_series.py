@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from funding_pipeline.validation.series import (
+from funding_pipeline.reporting.series import (
     HOURS_PER_YEAR,
     calibration,
     drawdown,
@@ -18,7 +18,7 @@ from funding_pipeline.validation.series import (
     trailing_annual_funding,
     with_base,
 )
-from funding_pipeline_tests.validation import report_frames
+from funding_pipeline_tests.reporting import report_frames
 
 T = datetime(2024, 1, 1, tzinfo=UTC)
 

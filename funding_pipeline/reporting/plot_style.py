@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from funding_pipeline.validation.palette import GRID, INK, MUTED, SIMULATED
+from funding_pipeline.reporting.palette import GRID, INK, MUTED, SIMULATED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,10 +4,10 @@ from typing import Any
 
 import polars as pl
 
-from funding_pipeline.validation.report_blocks import Block, Section, chart, rows, text
-from funding_pipeline.validation.report_charts_market import calibration_chart, differential_heatmap
-from funding_pipeline.validation.report_inputs import ReportInputs
-from funding_pipeline.validation.report_tables import table
+from funding_pipeline.reporting.report_blocks import Block, Section, chart, rows, text
+from funding_pipeline.reporting.report_charts_market import calibration_chart, differential_heatmap
+from funding_pipeline.reporting.report_inputs import ReportInputs
+from funding_pipeline.reporting.report_tables import table
 
 _ANOMALIES_SHOWN = 15
 _SKILL_ROWS = 40
