@@ -28,6 +28,18 @@ from funding_pipeline.models.walk_forward import walk_forward
 
 _KEY = ["as_of", "venue", "symbol"]
 _WINDOWS = (8, 24, 72, 168, 336)
+_COLUMNS = {
+    "value": "value",
+    "rows": "rows",
+    "r2": "R2",
+    "baseline_r2": "base R2",
+    "r2_about_zero": "R2 zero",
+    "baseline_r2_about_zero": "base R2 0",
+    "mae_improvement": "MAE gain",
+    "mae_improvement_low": "low",
+    "mae_improvement_high": "high",
+    "coverage_80": "cover",
+}
 
 
 def main() -> None:
@@ -109,15 +121,15 @@ def _splits(
 
 def _report(forecasts: pl.DataFrame, labels: pl.DataFrame, features: pl.DataFrame) -> None:
     skill = forecast_skill(forecasts, labels)
-    columns = ["value", "rows", "r2", "baseline_r2", "mae_improvement", "mae_improvement_low"]
-    columns += ["mae_improvement_high", "mae_improvement_over_zero", "coverage_80"]
-    with pl.Config(tbl_rows=80, tbl_cols=20, tbl_width_chars=160, tbl_hide_dataframe_shape=True):
+    with pl.Config(
+        tbl_rows=80, tbl_cols=20, tbl_width_chars=130, tbl_hide_dataframe_shape=True, float_precision=4
+    ):
         for quantity in ("differential", "level"):
             for plateau in ("all", "without"):
                 part = skill.filter(quantity=quantity, plateau=plateau)
                 shown = part if plateau == "all" else part.filter(group="overall")
                 print(f"{quantity}, {plateau} plateau rows; baseline: half of {BASELINE_WINDOW_HOURS} h")
-                print(shown.select(columns))
+                print(shown.select(*_COLUMNS.keys()).rename(_COLUMNS))
     print("differential, MAE improvement over half of each trailing mean:")
     for window in _WINDOWS:
         other = baseline_forecast(features, window_hours=window)
@@ -126,8 +138,9 @@ def _report(forecasts: pl.DataFrame, labels: pl.DataFrame, features: pl.DataFram
         )
         row = forecast_skill(against, labels).filter(quantity="differential", plateau="all", group="overall")
         if row.height:
-            low, high = row["mae_improvement_low"][0], row["mae_improvement_high"][0]
-            print(f"  {window:4d} h: {row['mae_improvement'][0]:+.4f}  [{low}, {high}]")
+            low = row["mae_improvement_low"][0] or float("nan")
+            high = row["mae_improvement_high"][0] or float("nan")
+            print(f"  {window:4d} h: {row['mae_improvement'][0]:+.4f}  [{low:+.4f}, {high:+.4f}]")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The one-screen summary at the end of a run, read back from what was stored."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from funding_pipeline.defs.models import LATEST, SKILL
 from funding_pipeline.defs.portfolio import PLAN
 from funding_pipeline.defs.validation import report_dir
 from funding_pipeline.settings import Settings
+from funding_pipeline.storage.backtest_files import REPORT, read_summary
 from funding_pipeline.storage.lake import Lake
 
 _PERCENT_PER_YEAR = 24 * 365 * 100
@@ -24,15 +24,18 @@ _SOURCES = ("funding", "basis", "fees", "slippage")
 def print_summary(settings: Settings, market: Market, *, seconds: float) -> None:
     """Data span, forecast skill, the plan and its neutrality, the back-test with its baselines."""
     lake = Lake(str(settings.state_dir / "lake"))
-    summary = json.loads((report_dir(settings) / "summary.json").read_text("utf-8"))
+    summary = read_summary(report_dir(settings))
     console.rule(f"[bold]{market.label}[/]")
     if market.is_simulated:
         console.print("[bold white on red] SIMULATED MARKET: every number below is made up [/]")
     _print_data(lake, market)
     _print_skill(lake)
     _print_plan(lake)
-    _print_backtest(summary)
-    console.print(f"[bold]report[/]  {report_dir(settings) / 'report.html'}")
+    if "not_run" in summary:
+        console.print(f"[bold]back-test[/] not run: {summary['not_run']}")
+    else:
+        _print_backtest(summary)
+        console.print(f"[bold]report[/]  {report_dir(settings) / REPORT}", soft_wrap=True)
     console.print(f"[bold]web UI[/]  make up, then http://127.0.0.1:{settings.web_port}")
     console.print(f"[dim]{seconds:.0f} s[/]")
 
@@ -74,7 +77,9 @@ def _print_skill(lake: Lake) -> None:
 def _print_plan(lake: Lake) -> None:
     legs = lake.scan(PLAN).collect()
     if legs.is_empty():
-        console.print("[bold]plan[/]    no leg: nothing is expected to earn more than it costs")
+        console.print(
+            "[bold]plan[/]    no leg: nothing can be traded, or nothing would earn more than it costs"
+        )
         return
     notional = pl.col("notional_target_usd")
     table = _table("venue", "symbol", "notional USD", "funding forecast", "earns")

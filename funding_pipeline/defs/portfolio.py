@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import dagster as dg
+import polars as pl
 
 from funding_pipeline.core.clock import first_and_last
+from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.defs import metadata as md
@@ -35,14 +37,25 @@ def portfolio_assets() -> list[dg.AssetsDefinition]:
     metadata={"dagster/column_schema": md.columns_of(LEG_SCHEMA)},
 )
 def portfolio_plan(
-    settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    market: dg.ResourceParam[Market],
+    lake: dg.ResourceParam[Lake],
 ) -> dg.MaterializeResult[None]:
     """Target positions at the newest decision time, starting from none held.
 
     Neutral per base, over the portfolio and, by beta, on every venue; costs counted; no leg at all
-    is always allowed.
+    is always allowed. Where no instrument can be traded the plan is empty and says why.
     """
-    plan = _plan(settings, lake)
+    try:
+        plan = _plan(settings, lake)
+    except InsufficientHistoryError as error:
+        context.log.warning(f"no plan: {error}")
+        version = lake.replace(PLAN, pl.DataFrame(schema=dict(LEG_SCHEMA)))
+        empty = md.stored(PLAN, version, rows=0, market_label=market.label)
+        return dg.MaterializeResult(
+            metadata={**empty, "status": "nothing to trade", "status_reason": str(error)}
+        )
     version = lake.replace(PLAN, plan.legs)
     return dg.MaterializeResult(
         metadata={

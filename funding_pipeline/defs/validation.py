@@ -1,6 +1,5 @@
 """Validation: the back-test over the whole history, and the report."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import polars as pl
 
 from funding_pipeline import __version__
 from funding_pipeline.core.clock import first_and_last
+from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.defs import metadata as md
@@ -21,7 +21,13 @@ from funding_pipeline.defs.resources import LakeDuckDB
 from funding_pipeline.reporting import plots
 from funding_pipeline.reporting.report import ReportInputs, render_report
 from funding_pipeline.settings import Settings
-from funding_pipeline.storage.backtest_files import write_backtest, write_whole
+from funding_pipeline.storage.backtest_files import (
+    REPORT,
+    read_summary,
+    write_backtest,
+    write_no_backtest,
+    write_whole,
+)
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.storage.market_tables import read_market_tables
 from funding_pipeline.storage.report_tables import coverage, profit_by_year_and_venue
@@ -63,18 +69,21 @@ def backtest(
     config = BacktestConfig(
         start=_start(settings, forecasts), end=market.span().end, portfolio=settings.portfolio_config()
     )
-    result = run_backtest(
-        tables=read_market_tables(lake),
-        forecasts=forecasts,
-        terms=load_venue_terms(),
-        config=config,
-        progress=_every_tenth(context),
-    )
+    try:
+        result = run_backtest(
+            tables=read_market_tables(lake),
+            forecasts=forecasts,
+            terms=load_venue_terms(),
+            config=config,
+            progress=_every_tenth(context),
+        )
+    except InsufficientHistoryError as error:
+        context.log.warning(f"no back-test: {error}")
+        write_no_backtest(str(error), report_dir(settings), market=market)
+        return dg.MaterializeResult(metadata={"market": market.label, "not_run": str(error)})
     versions = {name: lake.replace(f"{BACKTEST}_{name}", getattr(result, name)) for name in BACKTEST_TABLES}
     versions["baseline_equity"] = lake.replace(f"{BACKTEST}_baseline_equity", _baseline_equity(result))
-    folder = report_dir(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    summary = write_backtest(result, folder, market=market)
+    summary = write_backtest(result, report_dir(settings), market=market)
     return dg.MaterializeResult(metadata=_metadata(result, summary, versions, market))
 
 
@@ -135,15 +144,20 @@ def _metadata(
     kinds={"plotly", "duckdb"},
 )
 def validation_report(
+    context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     market: dg.ResourceParam[Market],
     lake: dg.ResourceParam[Lake],
     duckdb: LakeDuckDB,
 ) -> dg.MaterializeResult[None]:
     """One self-contained page: results and what they rest on, for someone who has five minutes."""
+    reason = read_summary(report_dir(settings)).get("not_run")
+    if reason is not None:
+        context.log.warning(f"no report: {reason}")
+        return dg.MaterializeResult(metadata={"market": market.label, "not_run": reason})
     with duckdb.get_connection() as connection:
         covered, by_year = coverage(connection), profit_by_year_and_venue(connection)
-    path = report_dir(settings) / "report.html"
+    path = report_dir(settings) / REPORT
     page = render_report(_inputs(settings, market, lake, covered))
     write_whole(path, lambda partial: partial.write_text(page, "utf-8"))
     return dg.MaterializeResult(
@@ -165,7 +179,7 @@ def _inputs(settings: Settings, market: Market, lake: Lake, covered: pl.DataFram
         market_label=market.label,
         is_simulated=market.is_simulated,
         generated_at=datetime.now(UTC),
-        summary=json.loads((report_dir(settings) / "summary.json").read_text("utf-8")),
+        summary=read_summary(report_dir(settings)),
         equity=stored["equity"],
         trades=stored["trades"],
         positions=stored["positions"],

@@ -66,7 +66,7 @@ class SimulatedMarket:
         return MarketSpan(start=self.start, end=self.end, venues=tuple(sorted(self.parameters.venues)))
 
     def read(self, table: str, *, venues: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
-        """Rows of `table` with `start <= event time < end`, by venue, symbol, kind and time.
+        """Rows of `table` with `start <= event time < end`, by instrument, oldest first.
 
         Raises MarketDataError for a table that is not one of RAW_TABLES.
         """

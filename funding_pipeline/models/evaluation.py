@@ -21,6 +21,8 @@ SKILL_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "rows": pl.Int64,
     "r2": pl.Float64,
     "baseline_r2": pl.Float64,
+    "r2_about_zero": pl.Float64,
+    "baseline_r2_about_zero": pl.Float64,
     "mae_per_hour": pl.Float64,
     "baseline_mae_per_hour": pl.Float64,
     "zero_mae_per_hour": pl.Float64,
@@ -40,7 +42,9 @@ def forecast_skill(
 
     `quantity`: level, or differential of all venue pairs of a base. `plateau`: `all`, or `without`
     those that spent half of the horizon on the bare interest (a pair: both legs). `group`: overall,
-    venue or venue_pair, base, year. `r2` = 1 - SSE / sum((realised - its mean)^2).
+    venue or venue_pair, base, year. `r2` = 1 - SSE / sum((realised - its mean)^2); `r2_about_zero`
+    divides by sum(realised^2): for differentials the one that does not depend on which venue is
+    named first.
     `mae_improvement` = 1 - MAE / MAE of the baseline, with the 95 % interval of a bootstrap over
     blocks of max(block, horizon, 7 days); null below five blocks. `coverage_80`: share of levels
     inside [q10, q90]. Rates are fractions of notional per hour.
@@ -88,6 +92,8 @@ def _errors(keyed: pl.DataFrame) -> pl.DataFrame:
         pl.len().alias("rows"),
         _ratio_gain((error**2).sum(), total).alias("r2"),
         _ratio_gain((baseline**2).sum(), total).alias("baseline_r2"),
+        _ratio_gain((error**2).sum(), (truth**2).sum()).alias("r2_about_zero"),
+        _ratio_gain((baseline**2).sum(), (truth**2).sum()).alias("baseline_r2_about_zero"),
         mae.alias("mae_per_hour"),
         base_mae.alias("baseline_mae_per_hour"),
         zero_mae.alias("zero_mae_per_hour"),

@@ -42,7 +42,7 @@ class PortfolioConfig(BaseModel):
         default=0.0, ge=0, description="forecast standard deviations taken off a leg's expected funding"
     )
     expected_hold_hours: float = Field(
-        default=240.0, gt=0, description="time over which a trade's cost has to be earned back"
+        default=120.0, gt=0, description="time over which a trade's cost has to be earned back"
     )
     cost_multiplier: float = Field(default=1.0, ge=0, description="of trading cost, in the decision only")
     hurdle_bp: float = Field(

@@ -5,12 +5,14 @@ no payment and does not count. Being in the universe does not permit a position:
 every decision from what is known then (`restrictions`).
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
+from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.portfolio.legs import Leg, Universe
 
@@ -28,7 +30,10 @@ class TradableUniverse:
 def tradable_universe(
     tables: MarketTables, *, forecasts: pl.DataFrame, start: datetime, end: datetime
 ) -> TradableUniverse:
-    """Instruments with prices, settlements and forecasts between `start` and `end` (UTC)."""
+    """Instruments with prices, settlements and forecasts between `start` and `end` (UTC).
+
+    Raises InsufficientHistoryError where fewer than two venues have any: there is no differential.
+    """
     listed = _latest_terms(tables.instruments, end=end)
     inside = pl.col("known_at").is_between(start, end)
     priced = tables.prices.filter(inside & pl.col("kind").is_in(["trade", "mark"])).select(_KEY).unique()
@@ -45,7 +50,15 @@ def tradable_universe(
     reasons = {f"{row['venue']} {row['symbol']}": _refusal(row) for row in flags.iter_rows(named=True)}
     legs = [_leg(row) for row in flags.iter_rows(named=True) if not _refusal(row)]
     untraded = {name: reason for name, reason in reasons.items() if reason}
-    return TradableUniverse(universe=Universe.of(legs), untraded=untraded)
+    universe = Universe.of(legs)
+    if len(universe.venues) < 2:
+        most = Counter(untraded.values()).most_common(1)
+        why = f"; most often: {most[0][0]}" if most else ""
+        raise InsufficientHistoryError(
+            f"{len(universe.venues)} venue(s) can be traded between {start:%Y-%m-%d %H:%M} and "
+            f"{end:%Y-%m-%d %H:%M} UTC, and a differential needs two{why}"
+        )
+    return TradableUniverse(universe=universe, untraded=untraded)
 
 
 def _latest_terms(instruments: pl.LazyFrame, *, end: datetime) -> pl.LazyFrame:

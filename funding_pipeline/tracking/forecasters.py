@@ -4,10 +4,12 @@ What lives here: parameters, metrics, plots, data versions, registration. What d
 judging a model (`models`). Everything stays on this machine: SQLite for runs, files for artifacts.
 """
 
+import io
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -85,6 +87,7 @@ class ModelTracking:
 
     def _mlflow(self) -> Any:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         self.folder.mkdir(parents=True, exist_ok=True)
         import mlflow
@@ -132,13 +135,16 @@ class MlflowRun:
             for column in frame.select_dtypes("datetimetz"):
                 frame[column] = frame[column].dt.tz_localize(None)
         name = model_name(forecaster.horizon_hours)
-        info = self.mlflow.pyfunc.log_model(
-            name="model",
-            python_model=wrapped,
-            registered_model_name=name,
-            signature=infer_signature(features, forecasts),
-            pip_requirements=[f"{package}=={version(package)}" for package in _MODEL_PACKAGES],
-        )
+        # MLflow prints hints and a success line of its own; neither is for the user of a pipeline.
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            info = self.mlflow.pyfunc.log_model(
+                name="model",
+                python_model=wrapped,
+                registered_model_name=name,
+                signature=infer_signature(features, forecasts),
+                pip_requirements=[f"{package}=={version(package)}" for package in _MODEL_PACKAGES],
+            )
         registered = str(info.registered_model_version)
         self.mlflow.MlflowClient().set_registered_model_alias(name, CHAMPION, registered)
         return registered

@@ -6,13 +6,11 @@ venue's close at T, worse by half-spread and impact.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
-from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.core.venue_terms import VenueTerms
 from funding_pipeline.portfolio.config import PortfolioConfig
@@ -113,7 +111,7 @@ def run_backtest(
     decision of the main run. Raises InsufficientHistoryError when nothing can be traded,
     AccountingError when profit by source does not add up to equity.
     """
-    found = _universe(tables, forecasts=forecasts, start=config.start, end=config.end)
+    found = tradable_universe(tables, forecasts=forecasts, start=config.start, end=config.end)
     portfolio = config.portfolio
     history = _history(tables, forecasts=forecasts, found=found, terms=terms, config=config)
     policy = OptimiserPolicy(history.panels, config=portfolio)
@@ -162,19 +160,6 @@ def without_model(forecasts: pl.DataFrame) -> pl.DataFrame:
     return forecasts.with_columns(
         rate_per_hour=baseline, q10=baseline, q50=baseline, q90=baseline, model=pl.lit("baseline")
     )
-
-
-def _universe(
-    tables: MarketTables, *, forecasts: pl.DataFrame, start: datetime, end: datetime
-) -> TradableUniverse:
-    found = tradable_universe(tables, forecasts=forecasts, start=start, end=end)
-    venues = len(found.universe.venues)
-    if venues < 2:
-        raise InsufficientHistoryError(
-            f"{venues} venue(s) can be traded between {start} and {end}: a differential needs two "
-            "venues with prices, settled funding and forecasts"
-        )
-    return found
 
 
 def _result(

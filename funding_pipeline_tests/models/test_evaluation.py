@@ -60,6 +60,7 @@ def test_errors_by_hand() -> None:
     # Realised a - b: 1 and -3; forecast 2 and -3; baseline 1 and -3.
     assert pair["mae_per_hour"] == pytest.approx(0.5)
     assert pair["r2"] == pytest.approx(1 - 1 / 8)
+    assert pair["r2_about_zero"] == pytest.approx(1 - 1 / 10)
     assert pair["coverage_80"] is None
     assert row(skill, "level", "without")["rows"] == 1
     assert row(skill, "differential", "without")["rows"] == 1

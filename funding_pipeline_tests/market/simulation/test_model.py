@@ -3,11 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import polars as pl
 import pytest
 
+from funding_pipeline.core.market import RAW_TABLES
 from funding_pipeline.market.recorded import RecordedMarket
 from funding_pipeline.market.simulated import SimulatedMarket
 from funding_pipeline.market.simulation.calibration import CALIBRATED
@@ -167,6 +169,13 @@ def test_the_edge_is_no_more_generous_than_the_recorded_one(
     )
     assert forecast_r2(settled) <= forecast_r2(pl.concat([linear, deribit])) + 0.03
     assert forecast_r2(settled) > 0.1
+
+
+def test_two_years_are_light(default: SimulatedMarket) -> None:
+    began = perf_counter()
+    frames = [default.read(table, venues=default.span().venues, start=START, end=END) for table in RAW_TABLES]
+    assert perf_counter() - began < 10.0
+    assert sum(frame.estimated_size("mb") for frame in frames) < 300
 
 
 def test_parameters_can_be_replaced() -> None:
