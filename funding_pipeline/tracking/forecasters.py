@@ -76,7 +76,8 @@ class ModelTracking:
         except mlflow.exceptions.MlflowException:
             return None
         try:
-            model = mlflow.pyfunc.load_model(f"models:/{name}@{CHAMPION}").unwrap_python_model()
+            with _quiet():
+                model = mlflow.pyfunc.load_model(f"models:/{name}@{CHAMPION}").unwrap_python_model()
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise StorageError(f"model {name} version {found.version} cannot be loaded: {reason}") from error
@@ -129,18 +130,15 @@ class MlflowRun:
         """Log and register a forecaster with its signature, make it champion; returns the version."""
         from mlflow.models import infer_signature
 
-        wrapped = _pyfunc(forecaster)
         features, forecasts = example.to_pandas(), forecaster.predict(example).to_pandas()
         for frame in (features, forecasts):
             for column in frame.select_dtypes("datetimetz"):
                 frame[column] = frame[column].dt.tz_localize(None)
         name = model_name(forecaster.horizon_hours)
-        # MLflow prints hints and a success line of its own; neither is for the user of a pipeline.
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
+        with _quiet():
             info = self.mlflow.pyfunc.log_model(
                 name="model",
-                python_model=wrapped,
+                python_model=_pyfunc(forecaster),
                 registered_model_name=name,
                 signature=infer_signature(features, forecasts),
                 pip_requirements=[f"{package}=={version(package)}" for package in _MODEL_PACKAGES],
@@ -154,6 +152,14 @@ class MlflowRun:
             path = Path(folder) / name
             path.write_bytes(content)
             self.mlflow.log_artifact(str(path))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """MLflow prints hints and a success line of its own; neither is for the user of a pipeline."""
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
 
 
 _MODEL_PACKAGES = ("polars", "numpy", "scikit-learn")
