@@ -71,7 +71,7 @@ def test_an_asset_shows_its_rows_and_its_plot(page: Page, address: str, finished
 def test_the_runs_page_shows_the_successful_runs(page: Page, address: str) -> None:
     page.goto(f"{address}/runs")
     for job in JOBS:
-        row = page.locator("tr", has_text=job).last
+        row = page.locator("[data-index]", has=page.get_by_text(job, exact=True)).last
         expect(row.get_by_text("Success", exact=True)).to_be_visible()
     expect(page.get_by_text("Failure", exact=True)).to_have_count(0)
 
@@ -79,10 +79,9 @@ def test_the_runs_page_shows_the_successful_runs(page: Page, address: str) -> No
 def test_a_person_can_start_a_materialization(page: Page, address: str, finished_run: Settings) -> None:
     before = _latest_metadata(finished_run, STARTED_BY_HAND)
     open_asset(page, address, STARTED_BY_HAND)
-    page.get_by_role("button", name="Materialize", exact=True).click()
-    notice = page.get_by_text(re.compile(r"Launched run"))
-    notice.wait_for()
-    notice.locator("xpath=ancestor::*[.//*[text()='View']][1]").get_by_text("View", exact=True).click()
+    page.locator("button", has_text=re.compile(r"^\\s*Materialize\\s*$")).click()
+    page.get_by_text(re.compile("^Launched run")).wait_for()
+    page.get_by_text("View", exact=True).click()  # in the same notice
     page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}"))
     status = page.get_by_text(re.compile(r"^(Success|Failure|Canceled)$")).first
     status.wait_for(timeout=60_000)

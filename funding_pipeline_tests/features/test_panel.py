@@ -1,6 +1,7 @@
 """The feature panel: no look-ahead, order of rows, hand-computed values, empty tables."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -160,3 +161,9 @@ def test_gap_to_the_base_and_the_venues_other_contracts() -> None:
     others = [gap for symbol, gap in gaps.items() if not symbol.startswith("BTC")]
     found = row.filter(pl.col("symbol").str.starts_with("BTC"))["venue_gap_168h_per_hour"].item()
     assert found == pytest.approx(sum(others) / len(others))
+
+
+def test_the_documentation_lists_every_feature() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "forecasting.md").read_text("utf-8")
+    missing = [name for name in FEATURE_COLUMNS if f"`{name}`" not in text]
+    assert missing == []
