@@ -13,7 +13,8 @@ from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.features import FEATURES, LABELS, read_features
 from funding_pipeline.models.baseline_forecaster import fit_baseline
 from funding_pipeline.models.evaluation import SKILL_SCHEMA, forecast_skill
-from funding_pipeline.models.forecaster import FundingForecaster, train
+from funding_pipeline.models.forecaster import FundingForecaster
+from funding_pipeline.models.walk_forward import fit_forecaster
 from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
@@ -138,13 +139,13 @@ def funding_forecaster(
     """
     panel = read_panel(lake)
     _, newest = first_and_last(panel.features["as_of"])
-    try:
-        forecaster = train(
-            panel.features, panel.labels, horizon_hours=settings.horizon_hours, train_end=newest
-        )
-    except InsufficientHistoryError as error:
-        context.log.warning(f"no model was trained: {error}")
-        return dg.MaterializeResult(metadata={"trained": False, "reason": str(error)})
+    forecaster = fit_forecaster(
+        panel.features, panel.labels, horizon_hours=settings.horizon_hours, train_end=newest
+    )
+    if not isinstance(forecaster, FundingForecaster):
+        reason = f"too little is known at {newest:%Y-%m-%d %H:%M} UTC to train a model"
+        context.log.warning(f"{reason}: the baseline forecasts")
+        return dg.MaterializeResult(metadata={"trained": False, "reason": reason})
     return dg.MaterializeResult(metadata=_register(forecaster, panel, market, lake, tracking))
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from funding_pipeline.core.clock import first_and_last
 from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.tables import FORECASTS, UTC
 from funding_pipeline.models.baseline_forecaster import BaselineForecaster, fit_baseline
@@ -17,6 +18,8 @@ from funding_pipeline.models.design import KEYS, checked
 from funding_pipeline.models.forecaster import FundingForecaster, train
 
 Progress = Callable[[int, int], None]
+
+LEAST_TRAINING = timedelta(days=180)
 
 FOLDS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "fold": pl.Int64,
@@ -49,7 +52,7 @@ def walk_forward(
     *,
     horizon_hours: int,
     retrain_every: timedelta = timedelta(days=91),
-    min_train: timedelta = timedelta(days=180),
+    min_train: timedelta = LEAST_TRAINING,
     embargo: timedelta = timedelta(0),
     start: datetime | None = None,
     end: datetime | None = None,
@@ -69,7 +72,14 @@ def walk_forward(
     for fold, (test_start, test_end) in enumerate(spans):
         test = panel.filter((pl.col("as_of") >= test_start) & (pl.col("as_of") < test_end))
         train_end = test_start - embargo
-        model = _fit(panel, labels, horizon_hours, train_end, min_train, config)
+        model = fit_forecaster(
+            panel,
+            labels,
+            horizon_hours=horizon_hours,
+            train_end=train_end,
+            min_train=min_train,
+            config=config,
+        )
         forecasts = model.predict(test)
         frames.append(forecasts)
         rows.append(
@@ -107,22 +117,27 @@ def _fold_spans(
     return spans
 
 
-def _fit(
-    panel: pl.DataFrame,
+def fit_forecaster(
+    features: pl.DataFrame,
     labels: pl.DataFrame,
+    *,
     horizon_hours: int,
     train_end: datetime,
-    min_train: timedelta,
-    config: ForecasterConfig | None,
+    min_train: timedelta = LEAST_TRAINING,
+    config: ForecasterConfig | None = None,
 ) -> FundingForecaster | BaselineForecaster:
+    """The model that may be trusted with what is known at `train_end`: trained, or else the baseline.
+
+    The baseline where labels span less than `min_train`, or are fewer than `config.min_rows`.
+    """
     known = labels.filter((pl.col("known_at") <= train_end) & (pl.col("horizon_hours") == horizon_hours))
-    past = panel.filter(pl.col("as_of") < train_end)
-    decided: list[datetime] = known["as_of"].unique().sort().to_list()
-    if decided and decided[-1] - decided[0] >= min_train:
-        try:
+    past = features.filter(pl.col("as_of") < train_end)
+    try:
+        first, last = first_and_last(known["as_of"])
+        if last - first >= min_train:
             return train(past, known, horizon_hours=horizon_hours, train_end=train_end, config=config)
-        except InsufficientHistoryError:
-            pass
+    except InsufficientHistoryError:
+        pass
     return fit_baseline(past, known, horizon_hours=horizon_hours, train_end=train_end, config=config)
 
 

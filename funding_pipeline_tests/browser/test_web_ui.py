@@ -79,7 +79,7 @@ def test_the_runs_page_shows_the_successful_runs(page: Page, address: str) -> No
 def test_a_person_can_start_a_materialization(page: Page, address: str, finished_run: Settings) -> None:
     before = _latest_metadata(finished_run, STARTED_BY_HAND)
     open_asset(page, address, STARTED_BY_HAND)
-    page.locator("button", has_text=re.compile(r"^\\s*Materialize\\s*$")).click()
+    page.locator("button", has_text=re.compile(r"^\s*Materialize\s*$")).click()
     page.get_by_text(re.compile("^Launched run")).wait_for()
     page.get_by_text("View", exact=True).click()  # in the same notice
     page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}"))
