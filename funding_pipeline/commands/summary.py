@@ -103,15 +103,18 @@ def _print_plan(lake: Lake) -> None:
 
 
 def _print_backtest(summary: Mapping[str, Any]) -> None:
-    table = _table("", "net/yr", "Sharpe", "drawdown", "turnover", *_SOURCES)
-    _add_figures(table, "optimiser with the model", summary)
+    table = _table("", "net/yr", "hedged", "Sharpe", "drawdown", "turnover", *_SOURCES)
+    _add_figures(table, "optimiser with the model", {**summary, "venue_neutral": summary})
     for name, figures in summary["baselines"].items():
         _add_figures(table, name, figures)
     console.print(
         f"[bold]back-test[/] {summary['from'][:10]} to {summary['to'][:10]}, on capital (P&L in USD):"
     )
     console.print(table)
-    console.print("[dim]daily UTC returns on capital, 365 days a year, arithmetic, no compounding[/]")
+    console.print(
+        "[dim]daily UTC returns on capital, 365 days a year, arithmetic, no compounding; "
+        "hedged: net/yr with its beta hedged on every venue[/]"
+    )
 
 
 def _table(*columns: str) -> Table:
@@ -128,6 +131,7 @@ def _add_figures(table: Table, name: str, figures: Mapping[str, Any]) -> None:
     table.add_row(
         name.replace("_", " "),
         f"{figures['net_return_annual']:+.2%}",
+        f"{figures['venue_neutral']['net_return_annual']:+.2%}",
         sharpe,
         f"{figures['max_drawdown']:.2%}",
         f"{figures['turnover']:.1f}",

@@ -13,6 +13,7 @@ from funding_pipeline.defs.partitions import quarter_after, quarter_start
 from funding_pipeline.features.catalog import FEATURE_DOCS, LOOKBACK_HOURS
 from funding_pipeline.features.labels import LABELS_SCHEMA, realised_funding
 from funding_pipeline.features.panel import FEATURES_SCHEMA, build_features
+from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.storage.market_tables import read_market_tables
@@ -81,6 +82,10 @@ def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         counts = dict(frame.group_by("quarter").len().iter_rows())
         for key in context.partition_keys:
             context.add_asset_metadata({"dagster/partition_row_count": counts.get(key, 0)}, partition_key=key)
+        context.add_asset_metadata(
+            {"correlation": md.plot(plots.feature_correlation(frame, suffix=md.suffix(market)))},
+            partition_key=context.partition_keys[-1],
+        )
         return dg.MaterializeResult(
             metadata=md.stored(FEATURES, version, rows=frame.height, market_label=market.label)
         )
@@ -114,10 +119,12 @@ def realised_funding_rates(
     """What funding turned out to be over each horizon, known only when the horizon has passed."""
     span = market.span()
     times = decision_schedule(start=span.start, end=span.end, every_hours=settings.rebalance_every_hours)
-    frame = realised_funding(
-        lake.scan("settled_funding"), as_of=times, horizons_hours=(settings.horizon_hours,)
-    )
+    settled = lake.scan("settled_funding").collect()
+    frame = realised_funding(settled.lazy(), as_of=times, horizons_hours=(settings.horizon_hours,))
     version = lake.replace(LABELS, frame)
     return dg.MaterializeResult(
-        metadata=md.stored(LABELS, version, rows=frame.height, market_label=market.label)
+        metadata={
+            **md.stored(LABELS, version, rows=frame.height, market_label=market.label),
+            "differentials": md.plot(plots.spread_heatmap(settled, suffix=md.suffix(market))),
+        }
     )

@@ -1,6 +1,6 @@
 """Layer 1: raw rows as the market gives them, and the normalized tables made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 import polars as pl
@@ -26,6 +26,7 @@ from funding_pipeline.market_data.normalization import (
     normalize,
     raw_event_time,
 )
+from funding_pipeline.reporting import plots
 from funding_pipeline.storage.lake import Lake, partitions_predicate
 
 GROUP = "market_data"
@@ -46,6 +47,11 @@ _TABLE_DESCRIPTIONS = {
     "order_book_depth": "Spread, depth near mid, imbalance and impact cost per order-book snapshot.",
     "trade_flow": "Taker buys and sells per minute.",
     "open_interest": "Open contracts per venue and symbol, in quoted base units.",
+}
+_PLOTS: Mapping[str, Callable[..., bytes]] = {
+    "settled_funding": plots.settled_funding_by_venue,
+    "prices": plots.price_basis,
+    "order_book_depth": plots.book_depth,
 }
 
 
@@ -106,6 +112,7 @@ def _normalized_asset(name: str, partitions: dg.PartitionsDefinition[str]) -> dg
         version = lake.replace_partitions(name, placed, partitions=partitions)
         _keep_refused(lake, made.schema, refused, partitions=partitions)
         _count_partitions(context, placed)
+        _draw(context, name, accepted, market)
         return dg.MaterializeResult(
             metadata={
                 **md.stored(name, version, rows=placed.height, market_label=market.label),
@@ -148,6 +155,16 @@ def _count_partitions(context: dg.AssetExecutionContext, placed: pl.DataFrame) -
     }
     for key in context.partition_keys:
         context.add_asset_metadata({"dagster/partition_row_count": counts.get(key, 0)}, partition_key=key)
+
+
+def _draw(context: dg.AssetExecutionContext, table: str, rows: pl.DataFrame, market: Market) -> None:
+    """A plot of what the run loaded, with the newest quarter only: an event keeps its picture for ever."""
+    if table in _PLOTS and rows.height:
+        picture = md.plot(_PLOTS[table](rows, suffix=md.suffix(market)))
+        newest = max(key.split("|")[0] for key in context.partition_keys)
+        for key in context.partition_keys:
+            if key.split("|")[0] == newest:
+                context.add_asset_metadata({"plot": picture}, partition_key=key)
 
 
 @dg.asset(

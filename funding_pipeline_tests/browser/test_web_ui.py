@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -84,11 +85,18 @@ def test_a_person_can_start_a_materialization(page: Page, address: str, finished
     page.get_by_text("View", exact=True).click()  # in the same notice
     page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}"))
     status = page.get_by_text(re.compile(r"^(Success|Failure|Canceled)$")).first
-    status.wait_for(timeout=60_000)
+    status.wait_for(timeout=120_000)
     assert status.inner_text() == "Success"
     after = _latest_metadata(finished_run, STARTED_BY_HAND)
     assert after["delta_version"].value > before["delta_version"].value
     assert after["dagster/row_count"].value == before["dagster/row_count"].value
+
+
+def test_the_server_has_nothing_to_complain_about(address: str, server_log: Path) -> None:
+    printed = server_log.read_text("utf-8")
+    assert address in printed
+    assert "Traceback" not in printed
+    assert "ERROR" not in printed
 
 
 def _latest_metadata(settings: Settings, asset: str) -> Mapping[str, Any]:

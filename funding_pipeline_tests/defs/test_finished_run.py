@@ -12,6 +12,11 @@ from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.tracking.forecasters import ModelTracking
 
+PLOTTED = (
+    "settled_funding", "prices", "order_book_depth", "funding_features", "realised_funding_rates",
+    "forecast_skill", "funding_forecaster", "market_regimes", "portfolio_plan", "backtest",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def lake(finished_run: Settings) -> Lake:
@@ -101,16 +106,7 @@ def test_every_blocking_check_ran_and_passed(finished_run: Settings) -> None:
 
 def test_materializations_carry_rows_and_plots(finished_run: Settings) -> None:
     with dg.DagsterInstance.from_config(str(finished_run.state_dir / "dagster")) as instance:
-        plotted = {
-            name: instance.get_latest_materialization_event(dg.AssetKey(name))
-            for name in (
-                "backtest",
-                "portfolio_plan",
-                "market_regimes",
-                "forecast_skill",
-                "funding_forecaster",
-            )
-        }
+        plotted = {name: instance.get_latest_materialization_event(dg.AssetKey(name)) for name in PLOTTED}
         settled = instance.get_latest_materialization_event(dg.AssetKey("settled_funding"))
     for name, event in plotted.items():
         assert event is not None
