@@ -190,6 +190,7 @@ def instruments(
             "refused_symbols": dict(refused),
             "contract_size_unknown": frame.filter(pl.col("contract_size").is_null()).height,
             "preview": md.table_preview(frame.drop("effective_to", "known_at"), rows=60),
+            "basis": md.plot(plots.price_basis(lake.scan("prices").collect(), suffix=md.suffix(market))),
         }
     )
 
@@ -204,13 +205,15 @@ def funding_intervals(
     market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult[None]:
     """Hours between settlements per instrument, effective-dated: venues change them unannounced."""
-    frame = find_intervals(lake.scan("settled_funding"))
+    settled = lake.scan("settled_funding").collect()
+    frame = find_intervals(settled.lazy())
     version = lake.replace(FUNDING_INTERVALS.name, frame)
     changed = frame.filter(pl.len().over("venue", "symbol") > 1)
     return dg.MaterializeResult(
         metadata={
             **md.stored(FUNDING_INTERVALS.name, version, rows=frame.height, market_label=market.label),
             "changed_intervals": md.table_preview(changed.drop("known_at"), rows=40),
+            "settled_funding": md.plot(plots.settled_funding_by_venue(settled, suffix=md.suffix(market))),
         }
     )
 

@@ -13,7 +13,7 @@ from funding_pipeline.storage.lake import Lake
 from funding_pipeline.tracking.forecasters import ModelTracking
 
 PLOTTED = (
-    "settled_funding", "prices", "order_book_depth", "funding_features", "realised_funding_rates",
+    "instruments", "funding_intervals", "funding_features", "realised_funding_rates",
     "forecast_skill", "funding_forecaster", "market_regimes", "portfolio_plan", "backtest",
 )  # fmt: skip
 
