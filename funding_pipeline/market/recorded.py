@@ -111,7 +111,7 @@ def _edges(path: Path, table: str) -> tuple[datetime, datetime] | None:
 def _readable_as(found: pl.DataType, wanted: pl.DataType | type[pl.DataType]) -> bool:
     """Whether a stored type can be read as the wanted one without inventing anything."""
     if isinstance(wanted, pl.Datetime):
-        return isinstance(found, pl.Datetime) and found.time_zone == "UTC"
+        return isinstance(found, pl.Datetime) and found.time_zone is not None  # any zone is an instant
     if wanted == pl.Float64:
         return found.is_numeric()
     if isinstance(wanted, pl.List):

@@ -39,8 +39,13 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="module")
-def address(chromium: str, finished_run: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with web_server(finished_run, log=tmp_path_factory.mktemp("web_ui") / "server.log") as started:
+def server_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("web_ui") / "server.log"
+
+
+@pytest.fixture(scope="module")
+def address(chromium: str, finished_run: Settings, server_log: Path) -> Iterator[str]:
+    with web_server(finished_run, log=server_log) as started:
         yield started
 
 

@@ -104,6 +104,15 @@ def test_a_wrong_type_is_named_with_its_column(folder: Path, column: str, values
         _read(folder)
 
 
+def test_another_time_zone_is_the_same_instant(folder: Path) -> None:
+    path = folder / "funding_rates.parquet"
+    before = _read(folder)
+    pl.read_parquet(path).with_columns(
+        pl.col("settled_at").dt.cast_time_unit("ms").dt.convert_time_zone("Asia/Tokyo")
+    ).write_parquet(path)
+    assert _read(folder).equals(before)
+
+
 def test_an_empty_file_is_named(folder: Path) -> None:
     path = folder / "funding_rates.parquet"
     pl.read_parquet(path).clear().write_parquet(path)
