@@ -38,7 +38,6 @@ _STORED_BY_UI = {
     "asset-graph-direction": '"horizontal"',
     "asset-node-facets": '["unsynced-tag"]',  # low boxes: the graph is not taller than the window
 }
-_COLOURS = 256
 _SETTLE_MS = 1500  # animations of the UI have no event to wait for
 
 
@@ -93,13 +92,12 @@ def _open_graph(page: Page, address: str) -> None:
 
 
 def _save(page: Page, path: Path) -> None:
-    """What the window shows, in 256 colours, a third of the size. The octree keeps thin lines' colours."""
+    """What the window shows, in its own colours, packed as tightly as PNG allows."""
     from PIL import Image
 
     page.wait_for_timeout(_SETTLE_MS)
     picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
-    small = picture.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    small.save(path, format="PNG", optimize=True)
+    picture.save(path, format="PNG", optimize=True)
     print(f"{path}  {picture.width} x {picture.height}, {path.stat().st_size / 1024:.0f} KB")
 
 

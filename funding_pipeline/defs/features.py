@@ -10,9 +10,9 @@ from funding_pipeline.core.clock import decision_schedule, first_and_last
 from funding_pipeline.core.market import Market
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.partitions import quarter_after, quarter_start
-from funding_pipeline.features.catalog import FEATURE_DOCS, LOOKBACK_HOURS
+from funding_pipeline.features.catalog import LOOKBACK_HOURS
 from funding_pipeline.features.labels import LABELS_SCHEMA, realised_funding
-from funding_pipeline.features.panel import FEATURES_SCHEMA, build_features
+from funding_pipeline.features.panel import build_features
 from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
@@ -34,11 +34,6 @@ def read_features(lake: Lake) -> pl.DataFrame:
 
 
 def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    columns = [
-        dg.TableColumn(name, type=str(dtype), description=FEATURE_DOCS.get(name))
-        for name, dtype in FEATURES_SCHEMA.items()
-    ]
-
     @dg.asset(
         name=FEATURES,
         deps=[
@@ -60,7 +55,7 @@ def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
         kinds={"polars", "deltalake"},
-        metadata={"dagster/column_schema": dg.TableSchema(columns=columns)},
+        metadata={"dagster/column_schema": md.feature_columns()},
     )
     def funding_features(
         context: dg.AssetExecutionContext,

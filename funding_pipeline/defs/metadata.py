@@ -8,6 +8,7 @@ import polars as pl
 
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.tables import TableSchema
+from funding_pipeline.features.panel import FEATURE_DOCS, FEATURES_SCHEMA
 from funding_pipeline.reporting import plots
 
 
@@ -29,6 +30,16 @@ def column_schema(table: TableSchema) -> dg.TableSchema:
 def columns_of(columns: Mapping[str, pl.DataType | type[pl.DataType]]) -> dg.TableSchema:
     """A column schema from names and types alone."""
     return dg.TableSchema(columns=[dg.TableColumn(name, type=str(dtype)) for name, dtype in columns.items()])
+
+
+def feature_columns() -> dg.TableSchema:
+    """Columns of the feature panel with formula, window and unit of each."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(name, type=str(dtype), description=FEATURE_DOCS.get(name))
+            for name, dtype in FEATURES_SCHEMA.items()
+        ]
+    )
 
 
 def plot(png: bytes) -> dg.MetadataValue[str]:

@@ -125,6 +125,7 @@ def forecast_skill_asset(
     deps=[FEATURES, LABELS],
     group_name=GROUP,
     kinds={"xgboost", "mlflow"},
+    metadata={"dagster/column_schema": md.feature_columns()},
 )
 def funding_forecaster(
     context: dg.AssetExecutionContext,
@@ -183,7 +184,7 @@ def _register(
         "trained": True,
         "mlflow_run": run.run_id,
         "model_version": version,
-        "train_rows": seen.rows,
+        "dagster/row_count": seen.rows,
         "trained_on_rows_known_before": seen.train_end.isoformat(),
         "feature_importance": md.plot(picture),
     }

@@ -30,8 +30,13 @@ from funding_pipeline.storage.backtest_files import (
 )
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.storage.market_tables import read_market_tables
-from funding_pipeline.storage.report_tables import coverage, profit_by_year_and_venue
+from funding_pipeline.storage.report_tables import (
+    PROFIT_BY_YEAR_AND_VENUE_SCHEMA,
+    coverage,
+    profit_by_year_and_venue,
+)
 from funding_pipeline.validation.backtest import BacktestConfig, BacktestResult, run_backtest
+from funding_pipeline.validation.result_frames import EQUITY_SCHEMA
 
 GROUP = "validation"
 BACKTEST = "backtest"
@@ -53,6 +58,7 @@ def report_dir(settings: Settings) -> Path:
     deps=[FORECAST_HISTORY, "settled_funding", "prices", "instruments"],
     group_name=GROUP,
     kinds={"cvxpy", "deltalake"},
+    metadata={"dagster/column_schema": md.columns_of(EQUITY_SCHEMA)},
 )
 def backtest(
     context: dg.AssetExecutionContext,
@@ -142,6 +148,7 @@ def _metadata(
     deps=[BACKTEST, SKILL, REGIMES, ANOMALIES, PLAN, "quarantine", "settled_funding"],
     group_name=GROUP,
     kinds={"plotly", "duckdb"},
+    metadata={"dagster/column_schema": md.columns_of(PROFIT_BY_YEAR_AND_VENUE_SCHEMA)},
 )
 def validation_report(
     context: dg.AssetExecutionContext,
@@ -163,6 +170,7 @@ def validation_report(
     return dg.MaterializeResult(
         metadata={
             "market": market.label,
+            "dagster/row_count": by_year.height,
             "report": dg.MetadataValue.path(str(path)),
             "bytes": len(page),
             "profit_by_year_and_venue": md.table_preview(by_year, rows=60),

@@ -13,13 +13,20 @@ from funding_pipeline.portfolio.plan import notional_usd
 from funding_pipeline.validation.simulation import MarketHistory, Run
 
 PORTFOLIO = "portfolio"
+EQUITY_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "time": UTC,
+    "equity": pl.Float64,
+    "pnl_funding": pl.Float64,
+    "pnl_basis": pl.Float64,
+    "pnl_fees": pl.Float64,
+    "pnl_slippage": pl.Float64,
+}
 
 
 def equity_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
     """One row per decision, per midnight UTC and for the end; cumulative USD, after the decision."""
-    names = ["equity", "pnl_funding", "pnl_basis", "pnl_fees", "pnl_slippage"]
-    columns = {name: run.equity[:, i] for i, name in enumerate(names)}
-    return pl.DataFrame({"time": _times(history.steps), **columns})
+    columns = {name: run.equity[:, i] for i, name in enumerate(list(EQUITY_SCHEMA)[1:])}
+    return pl.DataFrame({"time": _times(history.steps), **columns}, schema=EQUITY_SCHEMA)
 
 
 def trades_frame(history: MarketHistory, run: Run) -> pl.DataFrame:

@@ -58,12 +58,10 @@ def test_every_asset_describes_itself(definitions: dg.Definitions) -> None:
 
 
 def test_every_table_has_its_columns(definitions: dg.Definitions) -> None:
-    without_table = {"funding_forecaster", "backtest", "validation_report"}
     for spec in _specs(definitions):
-        if spec.key.to_user_string() not in without_table:
-            schema = spec.metadata["dagster/column_schema"]
-            assert isinstance(schema, dg.TableSchema)
-            assert schema.columns
+        schema = spec.metadata["dagster/column_schema"]
+        assert isinstance(schema, dg.TableSchema)
+        assert schema.columns
 
 
 def test_lineage_runs_from_raw_to_report(definitions: dg.Definitions) -> None:
