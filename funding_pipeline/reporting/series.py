@@ -8,6 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
+from funding_pipeline.core.errors import UnknownInstrumentError
 from funding_pipeline.market_data.instruments import parse_symbol
 
 HOURS_PER_YEAR = 24 * 365
@@ -53,17 +54,23 @@ def with_base(frame: pl.DataFrame) -> pl.DataFrame:
 def with_base_and_multiplier(frame: pl.DataFrame) -> pl.DataFrame:
     """`frame` with `base` and `multiplier` (base units per quoted unit), read off `symbol`.
 
-    Raises UnknownInstrumentError for a symbol with a settle currency that cannot be read.
+    A contract that is no perpetual is no instrument (it is refused by name elsewhere): its rows go.
     """
-    symbols = frame["symbol"].unique().to_list()
-    read = [parse_symbol(s) if ":" in s else None for s in symbols]
-    terms = {
-        "symbol": symbols,
-        "base": [p.base if p else s.split("/")[0] for p, s in zip(read, symbols, strict=True)],
-        "multiplier": [p.multiplier if p else 1.0 for p in read],
-    }
     schema = {"symbol": pl.String, "base": pl.String, "multiplier": pl.Float64}
-    return frame.drop("base", strict=False).join(pl.DataFrame(terms, schema=schema), on="symbol", how="left")
+    symbols = frame["symbol"].unique().sort().to_list()
+    terms = pl.DataFrame([row for s in symbols if (row := _terms(s))], schema=schema, orient="row")
+    return frame.drop("base", strict=False).join(terms, on="symbol", how="inner", maintain_order="left")
+
+
+def _terms(symbol: str) -> tuple[str, str, float] | None:
+    """Symbol, base and multiplier; a symbol without a settle currency is spot, quoted by the coin."""
+    if ":" not in symbol:
+        return symbol, symbol.split("/")[0], 1.0
+    try:
+        parsed = parse_symbol(symbol)
+    except UnknownInstrumentError:
+        return None
+    return symbol, parsed.base, parsed.multiplier
 
 
 def trailing_annual_funding(settled: pl.DataFrame, *, days: int = 7, every: str = "1d") -> pl.DataFrame:
