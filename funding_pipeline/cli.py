@@ -46,7 +46,7 @@ def up() -> None:
     from funding_pipeline.commands.up import start_web_ui
     from funding_pipeline.settings import load_settings
 
-    raise typer.Exit(start_web_ui(load_settings()))
+    start_web_ui(load_settings())
 
 
 @app.command()

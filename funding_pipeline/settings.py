@@ -6,6 +6,7 @@ does not: limits and assumptions of the portfolio (`portfolio.config`), terms of
 """
 
 import hashlib
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Self
@@ -28,9 +29,7 @@ MarketKind = Literal["simulated", "recorded"]
 class Settings(BaseSettings):
     """Settings of one installation. `FUNDING_MARKET=recorded FUNDING_DATA=dir` reads a folder."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="FUNDING_", toml_file="funding.toml", extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="FUNDING_", extra="ignore", frozen=True)
 
     market: MarketKind | None = Field(
         default=None, description="simulated or recorded; unset: recorded where `data` is set"
@@ -55,8 +54,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments before environment before `funding.toml` in the working directory."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Arguments before environment before `funding.toml`."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, settings_file())
 
     @model_validator(mode="after")
     def _recorded_needs_data(self) -> Self:
@@ -107,6 +106,11 @@ def load_settings() -> Settings:
         name = ".".join(str(part) for part in first["loc"]) or "settings"
         where = f"FUNDING_{name.upper()}" if first["loc"] else name
         raise SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def settings_file() -> Path:
+    """The settings file: `$FUNDING_TOML`, or `funding.toml` in the working directory; may not exist."""
+    return Path(os.environ.get("FUNDING_TOML", "funding.toml")).resolve()
 
 
 def project_root() -> Path:

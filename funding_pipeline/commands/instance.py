@@ -5,7 +5,13 @@ import shutil
 from pathlib import Path
 
 from funding_pipeline.core.errors import SettingsError
-from funding_pipeline.settings import Settings, project_root
+from funding_pipeline.settings import Settings, project_root, settings_file
+
+
+def fixed_environment(settings: Settings) -> dict[str, str]:
+    """Settings that depend on the working directory, made independent of it for a child process."""
+    fixed = {"FUNDING_HOME": str(settings.state_dir), "FUNDING_TOML": str(settings_file())}
+    return fixed if settings.data is None else {**fixed, "FUNDING_DATA": str(settings.data.resolve())}
 
 
 def prepare_home(settings: Settings) -> Path:

@@ -19,6 +19,8 @@ from funding_pipeline.defs.partitions import market_partitions, quarter_partitio
 from funding_pipeline.settings import Settings
 
 _LAST_ASSET = "settled_funding"
+# Tells the web UI which code location a run of this process belongs to.
+_CODE_LOCATION = "__repository__@funding_pipeline.definitions"
 
 
 def run_pipeline(settings: Settings, *, full: bool) -> None:
@@ -79,7 +81,7 @@ def _execute(
     console.print(f"\n[bold]{job}[/]" + (f"  {' to '.join(dict.fromkeys(tags.values()))}" if tags else ""))
     result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
-        tags=dict(tags),
+        tags={**tags, ".dagster/repository": _CODE_LOCATION},
         run_config={"loggers": {"console": {}}},
         raise_on_error=False,
     )

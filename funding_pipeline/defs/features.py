@@ -78,7 +78,7 @@ def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         for key in context.partition_keys:
             context.add_asset_metadata({"dagster/partition_row_count": counts.get(key, 0)}, partition_key=key)
         context.add_asset_metadata(
-            {"correlation": md.plot(plots.feature_correlation(frame, suffix=md.suffix(market)))},
+            {"correlation_plot": md.plot(plots.feature_correlation(frame, suffix=md.suffix(market)))},
             partition_key=context.partition_keys[-1],
         )
         return dg.MaterializeResult(
@@ -120,6 +120,6 @@ def realised_funding_rates(
     return dg.MaterializeResult(
         metadata={
             **md.stored(LABELS, version, rows=frame.height, market_label=market.label),
-            "differentials": md.plot(plots.spread_heatmap(settled, suffix=md.suffix(market))),
+            "differentials_plot": md.plot(plots.spread_heatmap(settled, suffix=md.suffix(market))),
         }
     )

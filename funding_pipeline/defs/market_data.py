@@ -190,7 +190,7 @@ def instruments(
             "refused_symbols": dict(refused),
             "contract_size_unknown": frame.filter(pl.col("contract_size").is_null()).height,
             "preview": md.table_preview(frame.drop("effective_to", "known_at"), rows=60),
-            "basis": md.plot(plots.price_basis(lake.scan("prices").collect(), suffix=md.suffix(market))),
+            "basis_plot": md.plot(plots.price_basis(lake.scan("prices").collect(), suffix=md.suffix(market))),
         }
     )
 
@@ -213,7 +213,9 @@ def funding_intervals(
         metadata={
             **md.stored(FUNDING_INTERVALS.name, version, rows=frame.height, market_label=market.label),
             "changed_intervals": md.table_preview(changed.drop("known_at"), rows=40),
-            "settled_funding": md.plot(plots.settled_funding_by_venue(settled, suffix=md.suffix(market))),
+            "settled_funding_plot": md.plot(
+                plots.settled_funding_by_venue(settled, suffix=md.suffix(market))
+            ),
         }
     )
 

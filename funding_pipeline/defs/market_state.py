@@ -43,7 +43,7 @@ def market_regimes(
             **md.stored(REGIMES, version, rows=regimes.height, market_label=market.label),
             "current": str(regimes["regime"][-1]) if regimes.height else "unknown",
             "decisions_by_regime": md.table_preview(shares),
-            "regimes": md.plot(
+            "regimes_plot": md.plot(
                 plots.regimes_over(
                     regimes.select(pl.col("as_of").alias("time"), _market_funding().alias("value")),
                     regimes,

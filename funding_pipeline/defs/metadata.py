@@ -1,5 +1,6 @@
 """Metadata of assets: column schemas, row counts, sample rows and plots as the UI shows them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import polars as pl
 
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.tables import TableSchema
+from funding_pipeline.defs.column_texts import COLUMN_TEXTS
 from funding_pipeline.features.panel import FEATURE_DOCS, FEATURES_SCHEMA
 from funding_pipeline.reporting import plots
 
@@ -28,8 +30,13 @@ def column_schema(table: TableSchema) -> dg.TableSchema:
 
 
 def columns_of(columns: Mapping[str, pl.DataType | type[pl.DataType]]) -> dg.TableSchema:
-    """A column schema from names and types alone."""
-    return dg.TableSchema(columns=[dg.TableColumn(name, type=str(dtype)) for name, dtype in columns.items()])
+    """A column schema from names and types; what a name means is the same wherever it stands."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(name, type=str(dtype), description=COLUMN_TEXTS.get(name))
+            for name, dtype in columns.items()
+        ]
+    )
 
 
 def feature_columns() -> dg.TableSchema:
@@ -53,16 +60,28 @@ def suffix(market: Market) -> str:
 
 
 def table_preview(frame: pl.DataFrame, *, rows: int = 20) -> dg.MetadataValue[str]:
-    """The first rows as a markdown table, numbers to four significant digits."""
-    shown = frame.head(rows).with_columns(
-        pl.col(pl.Float64, pl.Float32).round_sig_figs(4), pl.col(pl.Datetime).dt.strftime("%Y-%m-%d %H:%M")
-    )
+    """The first rows as a markdown table, numbers to four significant digits; `none` for no row."""
+    if frame.is_empty():
+        return dg.MetadataValue.md("none")
+    shown = frame.head(rows).with_columns(pl.col(pl.Datetime).dt.strftime("%Y-%m-%d %H:%M"))
     lines = ["| " + " | ".join(shown.columns) + " |", "|" + " --- |" * shown.width]
-    lines += [
-        "| " + " | ".join("" if cell is None else str(cell).replace("|", "/") for cell in row) + " |"
-        for row in shown.iter_rows()
-    ]
+    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in shown.iter_rows()]
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return "" if value is None else str(value).replace("|", "/")
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to four significant digits, also inside a mapping; anything else as it is."""
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.4g}") if abs(value) < 1e4 else round(value)
+    return value
 
 
 def stored(table: str, version: int, *, rows: int, market_label: str) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def forecast_skill_asset(
         metadata={
             **md.stored(SKILL, version, rows=skill.height, market_label=market.label),
             "overall": md.table_preview(overall),
-            "forecast_against_realised": md.plot(
+            "forecast_against_realised_plot": md.plot(
                 plots.forecast_against_realised(
                     learnt, labels, horizon_hours=settings.horizon_hours, suffix=md.suffix(market)
                 )
@@ -186,7 +186,7 @@ def _register(
         "model_version": version,
         "dagster/row_count": seen.rows,
         "trained_on_rows_known_before": seen.train_end.isoformat(),
-        "feature_importance": md.plot(picture),
+        "feature_importance_plot": md.plot(picture),
     }
 
 

@@ -60,10 +60,10 @@ def portfolio_plan(
     return dg.MaterializeResult(
         metadata={
             **md.stored(PLAN, version, rows=plan.legs.height, market_label=market.label),
-            **plan.summary,
+            **{key: md.rounded(value) for key, value in plan.summary.items()},
             **data_versions(lake),
-            "legs": md.table_preview(plan.legs.drop("time"), rows=80),
-            "plan": md.plot(plots.plan_legs(plan.legs, suffix=md.suffix(market))),
+            "legs": md.table_preview(_readable(plan.legs), rows=80),
+            "plan_plot": md.plot(plots.plan_legs(plan.legs, suffix=md.suffix(market))),
         }
     )
 
@@ -78,4 +78,16 @@ def _plan(settings: Settings, lake: Lake) -> PortfolioPlan:
         as_of=as_of,
         terms=load_venue_terms(),
         config=settings.portfolio_config(),
+    )
+
+
+def _readable(legs: pl.DataFrame) -> pl.DataFrame:
+    """The columns that a person compares, funding in percent a year."""
+    return legs.sort("base", "notional_target_usd").select(
+        "venue",
+        "symbol",
+        pl.col("notional_target_usd").alias("notional_usd"),
+        (pl.col("expected_rate_per_hour") * 24 * 365 * 100).alias("funding_pct_yr"),
+        "beta",
+        "reason",
     )

@@ -1,5 +1,7 @@
 """Asset checks: the expectations of `market_data.quality` on the partitions that a run has written."""
 
+from datetime import timedelta
+
 import dagster as dg
 import polars as pl
 
@@ -73,7 +75,8 @@ def prices_agree_across_venues(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckRes
 def settlements_recent(market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
     """Age of the newest settlement per instrument at the end of the market's data."""
     as_of = market.span().end
-    recent = pl.col("quarter") >= f"{quarter_start(as_of):%Y-%m}"
+    oldest = quarter_start(as_of - timedelta(hours=STALE_AFTER_HOURS))  # the end may open a new quarter
+    recent = pl.col("quarter") >= f"{oldest:%Y-%m}"
     settled = lake.scan("settled_funding")
     listed = settled.select("venue", "symbol").unique().collect()
     frame = settled.filter(recent).select(*SETTLED_FUNDING.columns).collect()

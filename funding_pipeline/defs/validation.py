@@ -127,12 +127,7 @@ def _metadata(
     headline = ("net_return_annual", "sharpe", "max_drawdown", "turnover", "conventions")
     suffix = md.suffix(market)
     return {
-        "market": market.label,
-        "dagster/row_count": result.equity.height,
-        **{key: summary[key] for key in headline},
-        **{f"delta_version_{name}": version for name, version in versions.items()},
-        "sql": f"select * from {BACKTEST}_trades limit 20",
-        "equity": md.plot(
+        "equity_plot": md.plot(
             plots.equity_curve(
                 result.equity,
                 baselines=result.baseline_equity,
@@ -140,7 +135,12 @@ def _metadata(
                 suffix=suffix,
             )
         ),
-        "pnl_by_source": md.plot(plots.pnl_by_source(result.equity, suffix=suffix)),
+        "pnl_by_source_plot": md.plot(plots.pnl_by_source(result.equity, suffix=suffix)),
+        "market": market.label,
+        "dagster/row_count": result.equity.height,
+        **{key: md.rounded(summary[key]) for key in headline},
+        **{f"delta_version_{name}": version for name, version in versions.items()},
+        "sql": f"select * from {BACKTEST}_trades limit 20",
     }
 
 

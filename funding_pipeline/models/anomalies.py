@@ -27,13 +27,17 @@ _LEAST_ROWS = 30
 
 @dataclass(frozen=True)
 class Watched:
-    """A feature to watch; `floor` is the least robust deviation, `factor` and `unit` are for print."""
+    """A feature to watch; `floor` is the least robust deviation, `factor` and `unit` are for print.
+
+    `steps`: the feature stays where it was put, so that only the reading that changed it is news.
+    """
 
     feature: str
     text: str
     floor: float
     factor: float
     unit: str
+    steps: bool = False
 
 
 _PER_YEAR = 8760.0 * 100
@@ -42,7 +46,7 @@ _INSTRUMENT_FEATURES = (
     Watched(
         "base_gap_24h_per_hour", "funding over 24 h against the base's other venues", 5e-6, _PER_YEAR, "%/yr"
     ),
-    Watched("interval_hours", "funding interval", 0.1, 1.0, "h"),
+    Watched("interval_hours", "funding interval", 0.1, 1.0, "h", steps=True),
     Watched("basis", "price against the cross-venue median", 2e-4, 1e4, "bp"),
     Watched("open_interest_change_24h", "open interest, change over 24 h", 0.02, 100.0, "%"),
     Watched("book_spread_bp", "bid-ask spread", 0.2, 1.0, "bp"),
@@ -94,7 +98,8 @@ def _unusual(rows: pl.DataFrame, watched: Watched, least_z: float, typical_days:
     )
     unit = pl.max_horizontal(_NORMAL * pl.col("usual"), pl.lit(watched.floor))
     scored = judged.with_columns(((value - pl.col("typical")) / unit).alias("robust_z"))
-    found = scored.filter(pl.col("robust_z").abs() >= least_z).with_columns(
+    news = (value != value.shift(1).over(by)).fill_null(value=True) if watched.steps else pl.lit(value=True)
+    found = scored.filter((pl.col("robust_z").abs() >= least_z) & news).with_columns(
         pl.lit(watched.feature).alias("feature"), _reason(watched, typical_days).alias("reason")
     )
     return found.select(pl.col(name).cast(dtype) for name, dtype in ANOMALIES_SCHEMA.items()).collect()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 100
-_COLOURS = 96
+_COLOURS = 256
 
 
 def panels(
@@ -63,12 +63,12 @@ def caption(axis: "Axes", text: str) -> None:
     axis.set_title(text, loc="left", fontsize=9, color=INK)
 
 
-def percent_axis(axis: "Axes", *, decimals: int = 0, which: str = "y") -> None:
-    """Ticks of fractions as percent."""
+def percent_axis(axis: "Axes", *, which: str = "y") -> None:
+    """Ticks of fractions as percent, with as many decimals as the range needs."""
     from matplotlib.ticker import PercentFormatter
 
     side = axis.yaxis if which == "y" else axis.xaxis
-    side.set_major_formatter(PercentFormatter(xmax=1.0, decimals=decimals))
+    side.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
 
 
 def dollar_axis(axis: "Axes", *, which: str = "y") -> None:
@@ -137,6 +137,10 @@ def png(figure: "Figure") -> bytes:
     FigureCanvasAgg(figure)
     full, small = BytesIO(), BytesIO()
     figure.savefig(full, format="png", dpi=_DPI, facecolor="white")
-    picture = Image.open(full).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    picture = (
+        Image.open(full)
+        .convert("RGB")
+        .quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    )
     picture.save(small, format="png", optimize=True)
     return small.getvalue()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from funding_pipeline.reporting.palette import INK, NEGATIVE, SOURCES, STRATEGY, other_colour
+from funding_pipeline.reporting.palette import INK, NEGATIVE, SOURCES, STRATEGY, numbered_colour
 from funding_pipeline.reporting.plot_style import (
     dollar_axis,
     legend,
@@ -39,15 +39,16 @@ def equity_curve(
     if equity.is_empty():
         return nothing_to_draw(title, suffix=suffix)
     figure, (top, low) = panels(title, rows=2, size=(9.5, 4.6), suffix=suffix, heights=(3, 1))
-    for name, curve in baselines.items():
-        _profit(top, curve, capital_usd=capital_usd, name=name, colour=other_colour(name), width=1.0)
+    for position, (name, curve) in enumerate(baselines.items(), start=1):  # 0 is the strategy's colour
+        colour = numbered_colour(position)
+        _profit(top, curve, capital_usd=capital_usd, name=name, colour=colour, width=1.0)
     _profit(top, equity, capital_usd=capital_usd, name="strategy", colour=STRATEGY, width=1.8)
     fall = thinned(drawdown(equity, capital_usd=capital_usd), extremes_of="drawdown", limit=1200)
     low.fill_between(fall["time"], fall["drawdown"], color=NEGATIVE, alpha=0.35, linewidth=0)
     top.set_ylabel("net profit, % of capital")
     low.set_ylabel("drawdown")
-    percent_axis(top, decimals=1)
-    percent_axis(low, decimals=1)
+    percent_axis(top)
+    percent_axis(low)
     top.axhline(0, color=INK, linewidth=0.6)
     for axis in (top, low):
         span(axis, equity["time"])
