@@ -1,0 +1,1 @@
+"""Where tables live: Delta Lake for storing, DuckDB for asking."""
