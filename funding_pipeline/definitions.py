@@ -45,6 +45,8 @@ def build_definitions(
         asset_checks=quality_checks(by_venue),
         jobs=jobs(),
         loggers=loggers,
+        # Steps are seconds long and share heavy imports: one process a run, not one a step.
+        executor=dg.in_process_executor,
         resources={**build_resources(settings=settings, market=market), **(resources or {})},
     )
 
