@@ -66,9 +66,8 @@ def backtest(
     from funding_pipeline.portfolio.config import PortfolioConfig
 
     first, last = parse_period(start, end)
-    portfolio = PortfolioConfig(
-        capital_usd=capital_usd, rebalance_every_hours=parse_hours(every, option="--every")
-    )
+    hours = parse_hours(every, option="--every", most=168)
+    portfolio = PortfolioConfig(capital_usd=capital_usd, rebalance_every_hours=hours)
     run_it(
         data=data,
         start=first,
@@ -117,9 +116,9 @@ def validate(
 ) -> None:
     """Check the installation, the market's data (Great Expectations) and the Dagster definitions."""
     from funding_pipeline.commands.validate import validate as run_it
-    from funding_pipeline.settings import Settings, load_settings
+    from funding_pipeline.settings import load_settings
 
-    settings = load_settings() if data is None else Settings(market="recorded", data=data)
+    settings = load_settings() if data is None else load_settings(market="recorded", data=data)
     run_it(settings, definitions_only=definitions_only)
 
 

@@ -9,9 +9,9 @@ import hashlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -57,6 +57,14 @@ class Settings(BaseSettings):
         """Arguments before environment before `funding.toml`."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, settings_file())
 
+    @field_validator("simulated_from", "simulated_to", "backtest_from", mode="after")
+    @classmethod
+    def _utc(cls, moment: datetime | None) -> datetime | None:
+        """A time without a zone is UTC."""
+        if moment is None:
+            return None
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
     @model_validator(mode="after")
     def _recorded_needs_data(self) -> Self:
         if self.market == "recorded" and self.data is None:
@@ -97,10 +105,10 @@ class Settings(BaseSettings):
         return SimulatedMarket(seed=self.seed, start=self.simulated_from, end=self.simulated_to)
 
 
-def load_settings() -> Settings:
-    """Settings from the environment and `funding.toml`; a bad value is one clear SettingsError."""
+def load_settings(**given: Any) -> Settings:
+    """Settings `given`, then from the environment and `funding.toml`; a bad value is a SettingsError."""
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"

@@ -25,12 +25,17 @@ START, CUT, END = (
 )
 TRADE_FROM = datetime(2024, 2, 1, tzinfo=UTC)
 HORIZON_HOURS = 72
+LISTED_LATE, FUNDED_LATE = ["XRP/USDT:USDT"], ["BTC/USDT:USDT"]
 PORTFOLIO = PortfolioConfig(rebalance_every_hours=24)
 
 
 @dataclass(frozen=True)
 class Tampered:
-    """Another market, cut at a moment and with its rows in another order."""
+    """Another market, cut at a moment and perhaps with its rows in another order.
+
+    Two instruments come late: one is listed after the cut, one has prices from the start and funding
+    only after the cut. Neither may change what was decided before.
+    """
 
     market: Market
     cut: datetime
@@ -50,7 +55,9 @@ class Tampered:
 
     def read(self, table: str, *, venues: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
         rows = self.market.read(table, venues=venues, start=start, end=end)
-        rows = rows.filter(pl.col(RAW_EVENT_TIME[table]) < self.cut)
+        time = pl.col(RAW_EVENT_TIME[table])
+        late = pl.col("symbol").is_in(LISTED_LATE if table == "candles" else LISTED_LATE + FUNDED_LATE)
+        rows = rows.filter((time < self.cut) & ~(late & (pl.col("venue") == "bybit") & (time < CUT)))
         return rows.sample(fraction=1.0, shuffle=True, seed=3) if self.shuffled else rows
 
 
@@ -107,6 +114,8 @@ def test_there_is_something_to_compare(whole: Outcome) -> None:
     assert whole.backtest.trades.filter(pl.col("time") < CUT).height > 20
     assert set(whole.forecasts["model"]) != {"baseline"}
     assert whole.plan.height > 0
+    late = whole.backtest.trades.filter(pl.col("venue") == "bybit", pl.col("time") >= CUT)
+    assert {*LISTED_LATE, *FUNDED_LATE} & set(late["symbol"])
 
 
 def test_later_rows_change_no_earlier_feature(whole: Outcome, shortened: Outcome) -> None:

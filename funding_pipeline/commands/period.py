@@ -27,10 +27,13 @@ def parse_period(start: str, end: str) -> tuple[datetime, datetime]:
     return first, last
 
 
-def parse_hours(text: str, *, option: str) -> int:
-    """Whole hours from `8h`, `7d` or `8`; raises SettingsError naming the option."""
+def parse_hours(text: str, *, option: str, most: int = 8760) -> int:
+    """Whole hours from `8h`, `7d` or `8`, at most `most`; raises SettingsError naming the option."""
     stripped = text.strip().lower()
     number, unit = (stripped[:-1], stripped[-1]) if stripped[-1:] in ("h", "d") else (stripped, "h")
     if not number.isdigit() or int(number) == 0:
         raise SettingsError(f"{option} {text!r} is no duration: write 8h, 168h or 7d")
-    return int(number) * (24 if unit == "d" else 1)
+    hours = int(number) * (24 if unit == "d" else 1)
+    if hours > most:
+        raise SettingsError(f"{option} {text!r} is too long: at most {most}h")
+    return hours

@@ -3,22 +3,25 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from funding_pipeline import __version__
 from funding_pipeline.commands.console import console, event_printer
 from funding_pipeline.commands.instance import prepare_home
 from funding_pipeline.commands.summary import print_summary
 from funding_pipeline.core.errors import FundingPipelineError
-from funding_pipeline.core.market import Market
+from funding_pipeline.core.market import RAW_TABLES, Market
 from funding_pipeline.definitions import build_definitions
 from funding_pipeline.defs.jobs import BUILD_FEATURES, LOAD, REFERENCE, RESEARCH
-from funding_pipeline.defs.partitions import market_partitions, quarter_partitions
+from funding_pipeline.defs.partitions import market_partitions, quarter_partitions, selection_of
 from funding_pipeline.settings import Settings
 
 _LAST_ASSET = "settled_funding"
+_SOURCE = "source.json"
+Source = dict[str, Any]
 # Tells the web UI which code location a run of this process belongs to.
 _CODE_LOCATION = "__repository__@funding_pipeline.definitions"
 
@@ -34,10 +37,13 @@ def run_pipeline(settings: Settings, *, full: bool) -> None:
     console.print(f"[bold]{market.label}[/]  state in {home.parent}")
     definitions = build_definitions(settings=settings, loggers={"console": event_printer})
     with dg.DagsterInstance.get() as instance:
-        quarters = _quarters_to_load(market, instance, settings, full=full)
+        source = _source(settings, market)
+        before = None if full else _source_before(settings)
+        quarters = _quarters_to_load(instance, market, now=source, before=before)
+        (settings.state_dir / _SOURCE).unlink(missing_ok=True)  # an interrupted load is loaded again
         for job, tags in _steps(market, quarters):
             _execute(definitions, job, tags=tags, instance=instance)
-    _remember_source(settings)
+    _remember(settings, source)
     print_summary(settings, market, seconds=time.perf_counter() - started)
 
 
@@ -61,16 +67,16 @@ def _range(keys: Sequence[str]) -> Mapping[str, str]:
 
 
 def _quarters_to_load(
-    market: Market, instance: dg.DagsterInstance, settings: Settings, *, full: bool
+    instance: dg.DagsterInstance, market: Market, *, now: Source, before: Source | None
 ) -> Sequence[str]:
-    """Every quarter from the first that is not loaded for all venues; at least the newest one."""
-    span = market.span()
-    quarters = quarter_partitions(span).get_partition_keys()
-    if full or _source_changed(settings):
+    """Every quarter from the first that is not loaded or whose rows have changed; at least the newest."""
+    quarters = list(now["quarters"])
+    if before is None or before["made_by"] != now["made_by"]:
         return quarters
     loaded = instance.get_materialized_partitions(dg.AssetKey(_LAST_ASSET))
     for index, quarter in enumerate(quarters):
-        if not all(f"{quarter}|{venue}" in loaded for venue in span.venues):
+        whole = all(f"{quarter}|{venue}" in loaded for venue in market.span().venues)
+        if not whole or before["quarters"].get(quarter) != now["quarters"][quarter]:
             return quarters[index:]
     return quarters[-1:]
 
@@ -106,22 +112,32 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
     return "no step says why; see the run in the web UI (`make up`)"
 
 
-def _source(settings: Settings) -> dict[str, object]:
-    """What the loaded data were made from: files with size and time, or the simulation's version."""
-    if settings.market_kind == "recorded" and settings.data is not None:
-        files = sorted(settings.data.glob("*.parquet"))
-        return {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
-    return {"simulated": __version__}
+def _source(settings: Settings, market: Market) -> Source:
+    """What tables are made from: the code and decision grid, and a digest of the raw rows by quarter."""
+    span = market.span()
+    digests: dict[str, str] = {}
+    for quarter in quarter_partitions(span).get_partition_keys():
+        selection = selection_of([f"{quarter}|{venue}" for venue in span.venues])
+        sums = [
+            market.read(table, venues=span.venues, start=selection.start, end=selection.end)
+            .hash_rows()
+            .cast(pl.Int128)
+            .sum()
+            for table in RAW_TABLES
+        ]
+        digests[quarter] = "-".join(str(total) for total in sums)
+    grid = f"{settings.rebalance_every_hours} h, horizon {settings.horizon_hours} h"
+    return {"made_by": f"{__version__}, {grid}, {', '.join(span.venues)}", "quarters": digests}
 
 
-def _source_file(settings: Settings) -> Path:
-    return settings.state_dir / "source.json"
+def _source_before(settings: Settings) -> Source | None:
+    """The source of the tables in this state folder; None where there is none, or none readable."""
+    try:
+        before: Source = json.loads((settings.state_dir / _SOURCE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return before
 
 
-def _source_changed(settings: Settings) -> bool:
-    path = _source_file(settings)
-    return not path.is_file() or json.loads(path.read_text("utf-8")) != _source(settings)
-
-
-def _remember_source(settings: Settings) -> None:
-    _source_file(settings).write_text(json.dumps(_source(settings), indent=1), "utf-8")
+def _remember(settings: Settings, source: Source) -> None:
+    (settings.state_dir / _SOURCE).write_text(json.dumps(source, indent=1), "utf-8")

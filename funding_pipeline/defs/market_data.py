@@ -14,6 +14,7 @@ from funding_pipeline.core.tables import (
 )
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.partitions import (
+    UNKNOWN_VENUE,
     PartitionSelection,
     selection_of,
     with_partition,
@@ -132,7 +133,8 @@ def _inside(frame: pl.DataFrame, selection: PartitionSelection) -> pl.DataFrame:
 
 def _read_raw(lake: Lake, raw: str, partitions: Sequence[tuple[str, str]]) -> pl.DataFrame:
     wanted = pl.sql_expr(partitions_predicate(partitions))
-    return lake.scan(f"raw_{raw}").filter(wanted).drop("quarter").collect()
+    named = pl.when(pl.col("venue") != UNKNOWN_VENUE).then(pl.col("venue")).alias("venue")
+    return lake.scan(f"raw_{raw}").filter(wanted).drop("quarter").with_columns(named).collect()
 
 
 def _keep_refused(

@@ -122,7 +122,7 @@ def forecast_skill_asset(
 
 @dg.asset(
     name=FORECASTER,
-    deps=[FEATURES, LABELS],
+    deps=[FEATURES, LABELS, SKILL],
     group_name=GROUP,
     kinds={"xgboost", "mlflow"},
     metadata={"dagster/column_schema": md.feature_columns()},

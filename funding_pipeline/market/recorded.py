@@ -53,7 +53,13 @@ class RecordedMarket:
     @cached_property
     def _span(self) -> MarketSpan:
         path = self.folder / "funding_rates.parquet"
-        venues = _collect(_scan(path, "funding_rates").select(pl.col("venue").unique()), path)
+        venues = {
+            venue
+            for table in RAW_TABLES
+            for file in self._paths(table)
+            for venue in _collect(_scan(file, table).select(pl.col("venue").unique()), file)["venue"]
+            if venue is not None
+        }
         edges = [_edges(path, table) for table in ("funding_rates", "candles") for path in self._paths(table)]
         funded = edges[0]
         if funded is None:
@@ -61,7 +67,7 @@ class RecordedMarket:
         start = funded[0].replace(hour=0, minute=0, second=0, microsecond=0)
         last = max(edge[1] for edge in edges if edge is not None)
         end = last.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        return MarketSpan(start=start, end=end, venues=tuple(sorted(venues["venue"].drop_nulls())))
+        return MarketSpan(start=start, end=end, venues=tuple(sorted(venues)))
 
     def read(self, table: str, *, venues: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
         """Rows of `table` with `start <= event time < end`; rows without a time come with every read.

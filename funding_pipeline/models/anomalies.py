@@ -64,8 +64,8 @@ def anomalies(features: pl.DataFrame, *, least_z: float = 6.0, typical_days: int
 
     A reading is anomalous where |value - typical| is at least `least_z` robust deviations. Readings
     of the whole market (median over bases) have venue and symbol `market`. Value and typical are in
-    the feature's unit (features.FEATURE_DOCS). An instrument is judged from its 30th row on; a null
-    is never an anomaly. Sorted by as_of, venue, symbol, feature. Known at as_of.
+    the feature's unit (features.FEATURE_DOCS). An instrument is judged once it has 30 rows and 30
+    deviations; a null is never an anomaly. Sorted by as_of, venue, symbol, feature. Known at as_of.
     """
     market = _market_rows(features)
     frames = [pl.DataFrame(schema=ANOMALIES_SCHEMA)]
@@ -94,11 +94,15 @@ def _unusual(rows: pl.DataFrame, watched: Watched, least_z: float, typical_days:
         .sort(*by, "as_of")
         .with_columns(_earlier_median("value", typical_days).over(by).alias("typical"))
         .with_columns((value - pl.col("typical")).abs().alias("deviation"))
-        .with_columns(_earlier_median("deviation", typical_days).over(by).alias("usual"))
+        .with_columns(
+            _earlier_median("deviation", typical_days).over(by).alias("usual"),
+            value.shift(1).over(by).alias("previous"),
+        )
+        .drop_nulls("usual")  # no scale yet: nothing can be called unusual
     )
     unit = pl.max_horizontal(_NORMAL * pl.col("usual"), pl.lit(watched.floor))
     scored = judged.with_columns(((value - pl.col("typical")) / unit).alias("robust_z"))
-    news = (value != value.shift(1).over(by)).fill_null(value=True) if watched.steps else pl.lit(value=True)
+    news = value != pl.col("previous") if watched.steps else pl.lit(value=True)
     found = scored.filter((pl.col("robust_z").abs() >= least_z) & news).with_columns(
         pl.lit(watched.feature).alias("feature"), _reason(watched, typical_days).alias("reason")
     )

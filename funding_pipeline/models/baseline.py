@@ -1,7 +1,7 @@
 """The forecast to beat: a trailing mean of settled funding, shrunk towards zero.
 
 Formula: rate_per_hour = shrinkage x sum(rate) / sum(interval) over the trailing window. With 336 h
-and one half it is the baseline column of every forecast (docs/domain.md, section 3).
+and one half it is the baseline column of every forecast (docs/forecasting.md, section 3).
 """
 
 import polars as pl

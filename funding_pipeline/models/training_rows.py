@@ -1,6 +1,6 @@
 """Which rows a model may learn from: labelled ones that were known by the end of training.
 
-The purge lives here and nowhere else: a label enters only with known_at <= train_end.
+The purge lives here and nowhere else: a label enters only with known_at < train_end.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ def training_rows(
     """
     known = labels.filter(
         (pl.col("horizon_hours") == horizon_hours)
-        & (pl.col("known_at") <= train_end)
+        & (pl.col("known_at") < train_end)
         & pl.col("rate_per_hour").is_finite()
     ).select(*KEYS, pl.col("rate_per_hour").alias("target"))
     rows = checked(features).join(known, on=list(KEYS), how="inner").sort(KEYS)

@@ -61,7 +61,7 @@ def walk_forward(
 ) -> WalkForwardForecasts:
     """Forecast every row of `features` with start <= as_of < end, in folds of `retrain_every`.
 
-    A fold's model learns only from labels with known_at <= fold start - embargo: the purge of the
+    A fold's model learns only from labels with known_at < fold start - embargo: the purge of the
     horizon is in `known_at`. A fold whose labels span less than `min_train`, or are too few, uses
     the baseline and says so in column `model`. `progress(done, folds)` is called after each fold.
     """
@@ -130,7 +130,7 @@ def fit_forecaster(
 
     The baseline where labels span less than `min_train`, or are fewer than `config.min_rows`.
     """
-    known = labels.filter((pl.col("known_at") <= train_end) & (pl.col("horizon_hours") == horizon_hours))
+    known = labels.filter((pl.col("known_at") < train_end) & (pl.col("horizon_hours") == horizon_hours))
     past = features.filter(pl.col("as_of") < train_end)
     try:
         first, last = first_and_last(known["as_of"])

@@ -11,7 +11,7 @@ import numpy as np
 
 from funding_pipeline.core.venue_terms import VenueTerms, terms_of
 from funding_pipeline.portfolio.config import PortfolioConfig
-from funding_pipeline.portfolio.legs import Bools, Floats, Universe
+from funding_pipeline.portfolio.legs import Bools, Floats, Ints, Universe
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,10 @@ class LegCosts:
     half_spread: Floats
     impact_per_usd: Floats
     thin: Bools
+
+    def of(self, legs: Ints) -> "LegCosts":
+        """The same for some of the legs."""
+        return LegCosts(self.fee[legs], self.half_spread[legs], self.impact_per_usd[legs], self.thin[legs])
 
     @property
     def linear(self) -> Floats:

@@ -5,7 +5,7 @@ Arrays are in the order of the universe (one entry per leg). What does not live 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
 
@@ -117,3 +117,13 @@ class LegInputs:
     basis_sd: Floats
     price_sd_per_decision: Floats
     venue_open: Bools
+
+    def of(self, legs: Ints, *, venues: Ints) -> "LegInputs":
+        """The same for some of the legs and the venues (positions) that they are on."""
+        arrays = {
+            field.name: getattr(self, field.name)[legs]
+            for field in fields(self)
+            if field.name not in ("as_of", "note", "venue_open")
+        }
+        note = tuple(self.note[i] for i in legs)
+        return LegInputs(as_of=self.as_of, note=note, venue_open=self.venue_open[venues], **arrays)

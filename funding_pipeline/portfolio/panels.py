@@ -20,6 +20,7 @@ from funding_pipeline.portfolio.legs import Bools, Floats, LegInputs, Universe
 from funding_pipeline.portfolio.reference import own_prices, reference_per_leg
 from funding_pipeline.portfolio.restrictions import Restrictions, restrict, venues_open
 from funding_pipeline.portfolio.risk_model import GRID_HOURS, RiskPanel, risk_panel
+from funding_pipeline.portfolio.universe import quoted_universe
 
 _LEG = ["venue", "symbol"]
 _Z_80 = 2 * 1.2815515655446004  # width of q10..q90 in standard deviations of a normal
@@ -27,7 +28,10 @@ _Z_80 = 2 * 1.2815515655446004  # width of q10..q90 in standard deviations of a 
 
 @dataclass(frozen=True)
 class DecisionPanels:
-    """Times x legs (`venue_open`: times x venues). NaN is unknown. See LegInputs for each array."""
+    """Times x legs (`venue_open`: times x venues). NaN is unknown. See LegInputs for each array.
+
+    `seen`: the leg has had a price, a settlement and a forecast by then.
+    """
 
     universe: Universe
     costs: LegCosts
@@ -43,6 +47,7 @@ class DecisionPanels:
     price_sd_per_decision: Floats
     restrictions: Restrictions
     venue_open: Bools
+    seen: Bools
 
     def at(self, index: int) -> LegInputs:
         """The inputs of the decision at `times[index]`."""
@@ -75,16 +80,22 @@ def decision_panels(
     asked = tuple(times)
     times = _with_memory(asked, config=config)
     skip = len(times) - len(asked)
-    prices = own_prices(tables.prices, universe=universe)
-    price, age, bar = price_panels(prices, universe=universe, times=times)
-    fresh = age <= config.max_price_age_bars * np.maximum(bar, 1.0)
-    reference = reference_per_leg(price, fresh=fresh, universe=universe)
+    # Every quoted perpetual counts for the cross-venue price, traded here or not: which ones come to be
+    # traded later must not change it.
+    quoted = quoted_universe(tables.instruments)
+    mine = np.array([quoted.legs.index(leg) for leg in universe.legs], dtype=np.int64)
+    prices = own_prices(tables.prices, universe=quoted)
+    all_price, all_age, all_bar = price_panels(prices, universe=quoted, times=times)
+    all_fresh = all_age <= config.max_price_age_bars * np.maximum(all_bar, 1.0)
+    reference = reference_per_leg(all_price, fresh=all_fresh, universe=quoted)[:, mine]
+    price, age, fresh = all_price[:, mine], all_age[:, mine], all_fresh[:, mine]
     rate, rate_sd = _forecast_panels(forecasts, universe=universe, times=times, config=config)
     funding_age = _funding_age(tables.settled_funding, universe=universe, times=times)
     restrictions = restrict(
         price_age_hours=age, price_fresh=fresh, rate=rate, funding_age_hours=funding_age, config=config
     )
-    risk = _risk_at(prices, universe=universe, times=times, config=config)
+    risk = _risk_at(prices, universe=quoted, times=times, config=config)
+    seen = np.isfinite(price) & np.isfinite(funding_age) & np.isfinite(rate)
     opened = venues_open(restrictions.may_increase, times=times, universe=universe, config=config)
     return DecisionPanels(
         universe=universe,
@@ -96,11 +107,14 @@ def decision_panels(
         reference_price=reference[skip:],
         rate_per_hour=rate[skip:],
         rate_sd=rate_sd[skip:],
-        beta=risk.beta[skip:],
-        basis_sd=risk.basis_sd[skip:],
-        price_sd_per_decision=(risk.price_sd * np.sqrt(config.rebalance_every_hours / GRID_HOURS))[skip:],
+        beta=risk.beta[skip:, mine],
+        basis_sd=risk.basis_sd[skip:, mine],
+        price_sd_per_decision=(risk.price_sd * np.sqrt(config.rebalance_every_hours / GRID_HOURS))[
+            skip:, mine
+        ],
         restrictions=restrictions.since(skip),
         venue_open=opened[skip:],
+        seen=np.logical_or.accumulate(seen, axis=0)[skip:],
     )
 
 

@@ -14,7 +14,7 @@ _KINDS = ("trade", "mark")
 
 
 def own_prices(prices: pl.LazyFrame, *, universe: Universe) -> pl.DataFrame:
-    """Closes on each leg's own venue: trade prices, mark prices for a leg that has no trade price.
+    """Closes on each leg's own venue: trade prices, mark prices until its first trade price.
 
     One row per venue, symbol, close; columns venue, symbol, close_time, timeframe_hours, close,
     known_at; sorted by `known_at`, then the shortest bar last, so that it wins a tie.
@@ -28,16 +28,17 @@ def own_prices(prices: pl.LazyFrame, *, universe: Universe) -> pl.DataFrame:
         prices.filter(pl.col("kind").is_in(_KINDS) & (pl.col("close") > 0) & pl.col("close").is_finite())
         .select(columns)
         .join(legs, on=["venue", "symbol"], how="semi")
-        .with_columns(has_trade=(pl.col("kind") == "trade").any().over("venue", "symbol"))
-        .filter((pl.col("kind") == "trade") | ~pl.col("has_trade"))
         .sort(
             "known_at",
             "close_time",
             "timeframe_hours",
             "venue",
             "symbol",
-            descending=[False, False, True, False, False],
+            "kind",
+            descending=[False, False, True, False, False, True],
         )
+        .with_columns(traded=(pl.col("kind") == "trade").cum_max().over("venue", "symbol"))
+        .filter((pl.col("kind") == "trade") | ~pl.col("traded"))
         .select("venue", "symbol", "close_time", "timeframe_hours", "close", "known_at")
     )
     return frame.collect()

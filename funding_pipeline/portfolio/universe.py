@@ -17,6 +17,8 @@ from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.portfolio.legs import Leg, Universe
 
 _KEY = ["venue", "symbol"]
+# Taken for one USD each; profit in another currency would need its exchange rate.
+DOLLARS = ("USD", "USDT", "USDC", "USDE", "FDUSD", "BUSD")
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,15 @@ def tradable_universe(
     return TradableUniverse(universe=universe, untraded=untraded)
 
 
+def quoted_universe(instruments: pl.LazyFrame) -> Universe:
+    """Every perpetual that is quoted in dollars and whose multiplier is known, traded or not."""
+    known = instruments.sort("effective_from").group_by(_KEY, maintain_order=True).last()
+    rows = known.filter(pl.col("multiplier").is_not_null() & pl.col("quote").is_in(DOLLARS)).collect()
+    return Universe.of([_leg(row) for row in rows.iter_rows(named=True)])
+
+
 def _latest_terms(instruments: pl.LazyFrame, *, end: datetime) -> pl.LazyFrame:
-    columns = [*_KEY, "base", "multiplier", "contract_type"]
+    columns = [*_KEY, "base", "multiplier", "contract_type", "quote"]
     known = instruments.filter(pl.col("known_at") <= end).sort("effective_from")
     return known.group_by(_KEY, maintain_order=True).last().select(columns)
 
@@ -70,6 +79,8 @@ def _latest_terms(instruments: pl.LazyFrame, *, end: datetime) -> pl.LazyFrame:
 def _refusal(row: Mapping[str, object]) -> str:
     if row["multiplier"] is None:
         return "multiplier unknown"
+    if row["quote"] not in DOLLARS:
+        return f"quoted in {row['quote']}, not in a dollar"
     if not row["settled"]:
         return "no settled funding in the period"
     if not row["priced"]:

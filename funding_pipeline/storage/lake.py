@@ -76,9 +76,16 @@ class Lake:
         listed = ", ".join(f"'{_quoted(quarter)}'" for quarter in sorted(set(quarters)))
         return self._write(table, frame, partition_by=["quarter"], predicate=f"quarter IN ({listed})")
 
-    def compact(self, table: str) -> None:
-        """Merge small files. Old versions stay readable until they are vacuumed."""
-        self._open(table).optimize.compact()
+    def _make_empty(self, table: str, schema: Any, partition_by: list[str] | None) -> None:
+        """Make the table if nobody has; losing that race is no failure."""
+        if not self.exists(table):
+            DeltaTable.create(
+                self.path(table),
+                schema=schema,
+                mode="ignore",
+                partition_by=partition_by,
+                storage_options=self._options,
+            )
 
     @property
     def _options(self) -> dict[str, str] | None:
@@ -97,12 +104,13 @@ class Lake:
     def _write(
         self, table: str, frame: pl.DataFrame, *, partition_by: list[str] | None, predicate: str | None
     ) -> int:
-        """One commit. A predicate on a table that is not there yet means: make it."""
+        """One commit. A table of partitions is made empty first: of two first writers neither is lost."""
+        rows = frame.to_arrow()
         options: dict[str, Any] = {"partition_by": partition_by, "storage_options": self._options}
-        if predicate is not None and self.exists(table):
-            options |= {"predicate": predicate, "schema_mode": "merge"}
-        else:
+        if predicate is None:
             options |= {"schema_mode": "overwrite"}
+        else:
+            options |= {"predicate": predicate, "schema_mode": "merge"}
         retrying = Retrying(
             retry=retry_if_exception_type(CommitFailedError),  # another writer was first: try again
             wait=wait_random_exponential(multiplier=0.1, max=2.0),
@@ -110,7 +118,9 @@ class Lake:
             reraise=True,
         )
         try:
-            retrying(write_deltalake, self.path(table), frame.to_arrow(), mode="overwrite", **options)
+            if predicate is not None:
+                retrying(self._make_empty, table, rows.schema, partition_by)
+            retrying(write_deltalake, self.path(table), rows, mode="overwrite", **options)
         except (DeltaError, OSError) as error:
             raise StorageError(
                 f"table {table} in {self.uri} was not written (what it held is untouched): "

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.core.venue_terms import VenueTerms
 from funding_pipeline.portfolio.config import PortfolioConfig
-from funding_pipeline.portfolio.legs import Floats, LegInputs
+from funding_pipeline.portfolio.costs import LegCosts
+from funding_pipeline.portfolio.legs import Floats, Ints, LegInputs, Universe
 from funding_pipeline.portfolio.panels import DecisionPanels
 from funding_pipeline.portfolio.plan import plan_portfolio
 from funding_pipeline.portfolio.problem import PortfolioProblem
@@ -74,27 +76,56 @@ class BacktestResult:
 
 
 class OptimiserPolicy:
-    """`plan_portfolio` at every decision, on one compiled problem."""
+    """`plan_portfolio` at every decision, over the legs that had been seen by then.
 
-    def __init__(
-        self, panels: DecisionPanels, *, config: PortfolioConfig, problem: PortfolioProblem | None = None
-    ) -> None:
-        """Compile the problem for the universe of `panels`, unless one is given."""
+    The problem is compiled again when a leg is first seen: one over all legs of the period would let
+    later listings change the last digits, and so the trades, of earlier decisions.
+    """
+
+    def __init__(self, panels: DecisionPanels, *, config: PortfolioConfig) -> None:
+        """`panels` of the whole period."""
         self._panels = panels
         self._config = config
-        self._problem = problem or PortfolioProblem(panels.universe)
+        self._parts: dict[tuple[int, ...], _Part] = {}
 
     def decide(self, index: int, inputs: LegInputs, quantities: Floats) -> Decision:
-        """The plan's targets."""
+        """The plan's targets; a leg not seen yet is neither held nor traded."""
+        legs = np.flatnonzero(self._panels.seen[index] | (quantities != 0))
+        target, reasons = quantities.copy(), [""] * len(quantities)
+        if not len(legs):
+            return Decision(target=target, reasons=tuple(reasons))
+        part = self._part(tuple(legs.tolist()))
         plan = plan_portfolio(
-            inputs=inputs,
-            quantities=quantities,
-            problem=self._problem,
-            universe=self._panels.universe,
-            costs=self._panels.costs,
+            inputs=inputs.of(legs, venues=part.venues),
+            quantities=quantities[legs],
+            problem=part.problem,
+            universe=part.universe,
+            costs=part.costs,
             config=self._config,
         )
-        return Decision(target=plan.quantity_target, reasons=plan.reasons, status=plan.status)
+        target[legs] = plan.quantity_target
+        for leg, reason in zip(legs, plan.reasons, strict=True):
+            reasons[leg] = reason
+        return Decision(target=target, reasons=tuple(reasons), status=plan.status)
+
+    def _part(self, legs: tuple[int, ...]) -> "_Part":
+        if legs not in self._parts:
+            whole = self._panels.universe
+            universe = Universe(tuple(whole.legs[i] for i in legs))
+            venues = np.array([whole.venues.index(venue) for venue in universe.venues], dtype=np.int64)
+            costs = self._panels.costs.of(np.array(legs, dtype=np.int64))
+            self._parts[legs] = _Part(universe, PortfolioProblem(universe), costs, venues)
+        return self._parts[legs]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some legs of the period: their problem and costs, and where their venues are in the whole."""
+
+    universe: Universe
+    problem: PortfolioProblem
+    costs: LegCosts
+    venues: Ints
 
 
 def run_backtest(

@@ -69,6 +69,16 @@ def test_forecasts_of_a_model_that_was_registered(finished_run: Settings, lake: 
     assert again["rate_per_hour"].to_list() == latest["rate_per_hour"].to_list()
 
 
+def test_the_registered_model_carries_its_skill(finished_run: Settings) -> None:
+    import mlflow
+
+    tracking = ModelTracking(finished_run.state_dir / "mlflow")
+    champion = tracking.load_champion(168)
+    assert champion is not None
+    run = mlflow.MlflowClient(tracking.uri).get_run(champion.run_id)
+    assert {"differential_168h_r2", "differential_168h_mae_improvement"} <= set(run.data.metrics)
+
+
 def test_the_report_stands_alone_and_says_simulated(finished_run: Settings) -> None:
     page = (report_dir(finished_run) / "report.html").read_text("utf-8")
     assert "SIMULATED" in page

@@ -25,8 +25,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     )
     dated = rates.head(1).with_columns(symbol=pl.lit("BTC/USDT:USDT-240329"))
     no_rate = rates.head(1).with_columns(rate=pl.lit(None, dtype=pl.Float64))
+    no_venue = rates[1:2].with_columns(venue=pl.lit(None, dtype=pl.String))
     kept = rates.filter(~((pl.col("venue") == "binance") & pl.col("symbol").str.starts_with("DOGE")))
-    pl.concat([kept[1:], renamed, dated, no_rate]).write_parquet(folder / "funding_rates.parquet")
+    pl.concat([kept[1:], renamed, dated, no_rate, no_venue]).write_parquet(folder / "funding_rates.parquet")
     settings = Settings(market="recorded", data=folder, home=folder / "home", rebalance_every_hours=24)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", "")
@@ -60,10 +61,13 @@ def test_multipliers_are_resolved_and_what_is_no_perpetual_is_left_out(lake: Lak
     assert listed.filter(pl.col("symbol").str.contains("240329")).is_empty()
 
 
-def test_a_null_rate_is_kept_in_quarantine(lake: Lake) -> None:
+def test_a_null_rate_and_a_null_venue_are_kept_in_quarantine(lake: Lake) -> None:
     refused = lake.scan("quarantine").collect()
-    assert refused["table_name"].to_list() == ["settled_funding"]
-    assert "rate" in refused["reason"][0]
+    assert refused["table_name"].to_list() == ["settled_funding"] * 2
+    assert {word for reason in refused["reason"] for word in ("rate", "venue") if word in reason} == {
+        "rate",
+        "venue",
+    }
 
 
 def test_a_second_run_touches_only_the_newest_quarter(settings: Settings, lake: Lake) -> None:

@@ -1,5 +1,6 @@
 """Anomalies: one by hand with its reason, none before there is history, no look-ahead."""
 
+import random
 from datetime import timedelta
 
 import polars as pl
@@ -42,17 +43,24 @@ def test_nothing_is_unusual_without_history_or_change() -> None:
 
 
 def test_a_silent_change_of_interval_is_reported() -> None:
-    rows = [(START + timedelta(hours=8 * i), 1e-4, 8.0) for i in range(1, 61)]
-    rows += [(START + timedelta(hours=480 + i), 1e-3, 1.0) for i in range(1, 9)]
-    panel = build_features(market_of(settled_rows("alpha", "BTC/USDT:USDT", rows)), as_of=every(8, days=21))
+    rows = [(START + timedelta(hours=8 * i), 1e-4, 8.0) for i in range(1, 91)]
+    rows += [(START + timedelta(hours=720 + i), 1e-3, 1.0) for i in range(1, 9)]
+    panel = build_features(market_of(settled_rows("alpha", "BTC/USDT:USDT", rows)), as_of=every(8, days=31))
     reasons = anomalies(panel).filter(pl.col("feature") == "interval_hours")["reason"].to_list()
     assert reasons
     assert "funding interval is 1.0 h, typically 8.0 h" in reasons[0]
 
 
 def test_later_rows_and_order_never_change_an_anomaly(panel: pl.DataFrame) -> None:
-    full = anomalies(panel, least_z=3.0)
+    full = anomalies(panel, least_z=2.0)
     cut = START + timedelta(days=80)
     past = panel.filter(pl.col("as_of") <= cut).sample(fraction=1.0, shuffle=True, seed=4)
     assert full.height > 0
-    assert_frame_equal(anomalies(past, least_z=3.0), full.filter(pl.col("as_of") <= cut), check_exact=True)
+    assert_frame_equal(anomalies(past, least_z=2.0), full.filter(pl.col("as_of") <= cut), check_exact=True)
+
+
+def test_noise_is_no_anomaly_in_its_first_weeks() -> None:
+    rng = random.Random(3)
+    rows = [(START + timedelta(hours=8 * i), rng.gauss(0, 1e-3), 8.0) for i in range(1, 121)]
+    panel = build_features(market_of(settled_rows("alpha", "BTC/USDT:USDT", rows)), as_of=every(8, days=40))
+    assert anomalies(panel).is_empty()

@@ -59,7 +59,7 @@ def test_a_label_unknown_at_train_end_is_never_used(
     again = train(panel, poisoned, horizon_hours=24, train_end=TRAIN_END, config=config)
     assert_frame_equal(again.predict(panel), model.predict(panel), check_exact=True)
     rows = training_rows(panel, labels, horizon_hours=24, train_end=TRAIN_END, max_rows=10**6)
-    assert rows["as_of"].max() == TRAIN_END - timedelta(hours=24)
+    assert rows["as_of"].max() == TRAIN_END - timedelta(hours=24 + 8)  # known before, not at, train_end
 
 
 def test_later_features_and_order_of_rows_do_not_matter(

@@ -29,7 +29,7 @@ def test_only_named_partitions_change(lake: Lake) -> None:
     )
     lake.replace_partitions("t", _rows(("a", "2024-04", 9)), partitions=[("a", "2024-04")])
     assert sorted(lake.scan("t").collect()["value"]) == [1, 3, 9]
-    assert lake.version("t") == 1
+    assert lake.version("t") == 2  # made empty, then two replacements
 
 
 def test_a_partition_without_rows_becomes_empty(lake: Lake) -> None:
@@ -86,8 +86,8 @@ def test_a_failing_write_leaves_the_table_as_it_was(lake: Lake, monkeypatch: pyt
     assert lake.scan("t").collect()["value"].to_list() == [1]
 
 
-def test_writers_of_different_partitions_do_not_lose_rows(lake: Lake) -> None:
-    lake.replace_partitions("t", _rows(("a", "2024-01", 0)), partitions=[("a", "2024-01")])
+@pytest.mark.parametrize("round_number", range(4))
+def test_first_writers_of_a_table_do_not_lose_each_other_s_rows(lake: Lake, round_number: int) -> None:
     venues = ["b", "c", "d", "e"]
 
     def write(venue: str) -> None:
@@ -95,7 +95,7 @@ def test_writers_of_different_partitions_do_not_lose_rows(lake: Lake) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, venues))
-    assert sorted(lake.scan("t").collect()["venue"]) == ["a", *venues]
+    assert sorted(lake.scan("t").collect()["venue"]) == venues
 
 
 @settings(max_examples=50, deadline=None)
