@@ -55,7 +55,9 @@ def backtest(
     start: From,
     end: To,
     out: Annotated[Path, typer.Option("--out", help="Folder for summary.json and the Parquet files.")],
-    capital_usd: Annotated[float, typer.Option(min=1.0, help="Spread evenly over the venues.")] = 1_000_000.0,
+    capital_usd: Annotated[
+        float, typer.Option(min=1.0, max=1e12, help="Spread evenly over the venues.")
+    ] = 1_000_000.0,
     every: Annotated[str, typer.Option(help="Time between decisions, such as 8h.")] = "8h",
     horizon: Horizon = "168h",
     baselines: Annotated[bool, typer.Option(help="Run the baselines beside it.")] = True,

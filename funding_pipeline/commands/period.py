@@ -21,7 +21,7 @@ def parse_period(start: str, end: str) -> tuple[datetime, datetime]:
     """`--from` and `--to`; a date as `--to` means the end of that day. Raises SettingsError."""
     first, last = parse_moment(start, option="--from"), parse_moment(end, option="--to")
     if len(end.strip()) == len("2025-01-31"):
-        last += timedelta(days=1)
+        last += timedelta(days=1) if last.year < 9999 else timedelta(0)
     if last <= first:
         raise SettingsError(f"--to {end} does not lie after --from {start}")
     return first, last
@@ -31,7 +31,7 @@ def parse_hours(text: str, *, option: str, most: int = 8760) -> int:
     """Whole hours from `8h`, `7d` or `8`, at most `most`; raises SettingsError naming the option."""
     stripped = text.strip().lower()
     number, unit = (stripped[:-1], stripped[-1]) if stripped[-1:] in ("h", "d") else (stripped, "h")
-    if not number.isdigit() or int(number) == 0:
+    if not number.isdigit() or len(number) > 6 or int(number) == 0:
         raise SettingsError(f"{option} {text!r} is no duration: write 8h, 168h or 7d")
     hours = int(number) * (24 if unit == "d" else 1)
     if hours > most:

@@ -107,6 +107,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
             error = event.step_failure_data.error
             while error is not None and error.cause is not None:
                 error = error.cause
+            if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+                raise KeyboardInterrupt
             message = (error.message if error else "unknown").strip().splitlines()[0]
             return f"{event.step_key}: {message.split(': ', 1)[-1]}"
     return "no step says why; see the run in the web UI (`make up`)"

@@ -10,6 +10,7 @@ import polars as pl
 
 from funding_pipeline.features.decision_grid import INSTRUMENT, as_of_join
 from funding_pipeline.features.trailing import running_sums, window_sums
+from funding_pipeline.market_data.instruments import quoted_in_dollars
 
 BASIS_WINDOWS_HOURS = (24, 168)
 MOMENTUM_WINDOWS_HOURS = (24, 168, 720)
@@ -70,7 +71,7 @@ def reference_prices(closes: pl.DataFrame) -> pl.DataFrame:
 def _bars(prices: pl.LazyFrame, kinds: tuple[str, ...]) -> pl.LazyFrame:
     usable = pl.col("kind").is_in(list(kinds)) & (pl.col("timeframe_hours") <= 8) & (pl.col("close") > 0)
     columns = [*INSTRUMENT, "kind", "timeframe_hours", "close_time", "known_at", "close"]
-    return prices.filter(usable).select(columns)
+    return prices.filter(usable & quoted_in_dollars()).select(columns)
 
 
 def _spot_closes(prices: pl.LazyFrame, bases: pl.DataFrame) -> pl.DataFrame:

@@ -4,8 +4,9 @@ What lives here: finding, checking and reading the files. What does not: judging
 (`market_data.quality`) or giving them their normalized form (`market_data.normalization`).
 """
 
+import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +22,8 @@ _FILES = {
     "trades": "trades.parquet",
     "open_interest": "open_interest.parquet",
 }
+_VENUE = re.compile(r"[A-Za-z0-9._-]+")
+_OLDEST = datetime(2016, 1, 1, tzinfo=UTC)  # the first perpetual swap is younger
 _OPTIONAL_COLUMNS = frozenset({"venue_time", "id", "open", "high", "low", "volume"})
 
 
@@ -58,8 +61,13 @@ class RecordedMarket:
             for table in RAW_TABLES
             for file in self._paths(table)
             for venue in _collect(_scan(file, table).select(pl.col("venue").unique()), file)["venue"]
-            if venue is not None
+            if venue
         }
+        odd = sorted(venue for venue in venues if not _VENUE.fullmatch(venue))
+        if odd:
+            raise MarketDataError(
+                f"{self.folder}: venue {odd[0]!r} is no name: letters, digits, - _ and . only"
+            )
         edges = [_edges(path, table) for table in ("funding_rates", "candles") for path in self._paths(table)]
         funded = edges[0]
         if funded is None:
@@ -82,7 +90,11 @@ class RecordedMarket:
         return pl.concat(frames) if frames else pl.DataFrame(schema=dict(RAW_TABLES[table]))
 
     def _paths(self, table: str) -> list[Path]:
-        return sorted(path for path in self.folder.glob(_FILES[table]) if path.is_file())
+        found = sorted(self.folder.glob(_FILES[table]))
+        for path in found:
+            if not path.is_file():
+                raise MarketDataError(f"{path}: is no file; move it away or replace it by one")
+        return found
 
 
 def _scan(path: Path, table: str) -> pl.LazyFrame:
@@ -111,7 +123,15 @@ def _edges(path: Path, table: str) -> tuple[datetime, datetime] | None:
     first, last = _collect(
         _scan(path, table).select(event_time.min().alias("first"), event_time.max().alias("last")), path
     ).row(0)
-    return None if first is None else (first, last)
+    if first is None:
+        return None
+    for moment in (first, last):
+        if not _OLDEST <= moment <= datetime.now(UTC) + timedelta(days=1):
+            raise MarketDataError(
+                f"{path}: column {RAW_EVENT_TIME[table]} has {moment:%Y-%m-%d %H:%M}, before "
+                f"{_OLDEST:%Y} or in the future: mend or remove that row"
+            )
+    return first, last
 
 
 def _readable_as(found: pl.DataType, wanted: pl.DataType | type[pl.DataType]) -> bool:

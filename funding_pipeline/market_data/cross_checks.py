@@ -11,11 +11,10 @@ import polars as pl
 from funding_pipeline.core.tables import TableSchema
 from funding_pipeline.market_data.bounds import FACT_TABLES
 from funding_pipeline.market_data.expectations import Expectation, holds
+from funding_pipeline.market_data.instruments import DOLLARS
 from funding_pipeline.market_data.quality import QualityReport, combined, judge
 
 _INSTRUMENT = ["venue", "symbol"]
-# Close enough to one currency for a band of tens of percent; a euro quote is not.
-_DOLLARS = ("USD", "USDT", "USDC", "USDE", "FDUSD", "BUSD")
 
 
 def intervals_consistent(settled_funding: pl.DataFrame, funding_intervals: pl.DataFrame) -> QualityReport:
@@ -110,7 +109,7 @@ def _against_median(prices: pl.DataFrame, instruments: pl.DataFrame) -> pl.DataF
     """Comparable closes with `deviation` = close / median - 1, both per base unit."""
     terms = (
         instruments.lazy()
-        .filter(pl.col("quote").is_in(_DOLLARS) & pl.col("multiplier").is_not_null())
+        .filter(pl.col("quote").is_in(DOLLARS) & pl.col("multiplier").is_not_null())
         .select(*_INSTRUMENT, "base", "multiplier", "effective_from", "effective_to")
     )
     moment = ["base", "close_time"]

@@ -20,6 +20,8 @@ from funding_pipeline.core.tables import INSTRUMENTS
 _PERPETUAL = re.compile(r"^(?P<base>[^/:\s]+)/(?P<quote>[^/:\s]+):(?P<settle>[^/:\s-]+)$")
 # Venues quote cheap coins by the thousand or million. A bare 1 or 10 is part of a name (1INCH).
 _MULTIPLIED = re.compile(r"^(?P<factor>1000000|100000|10000|1000|1M|k)(?P<base>[A-Z][A-Z0-9]*)$")
+# Taken for one USD each; a price or profit in another currency would need its exchange rate.
+DOLLARS = ("USD", "USDT", "USDC", "USDE", "FDUSD", "BUSD")
 _FACTORS = {"1M": 1e6, "k": 1e3}
 
 
@@ -32,6 +34,11 @@ class PerpetualSymbol:
     quote: str
     settle: str
     contract_type: str
+
+
+def quoted_in_dollars() -> pl.Expr:
+    """Whether `symbol`, a perpetual or spot, is quoted in one of DOLLARS."""
+    return pl.col("symbol").str.extract(r"/([^:]+)", 1).is_in(DOLLARS)
 
 
 def parse_symbol(symbol: str) -> PerpetualSymbol:

@@ -43,14 +43,15 @@ def settled_funding(raw: pl.DataFrame) -> pl.DataFrame:
     was announced must not be guessed apart.
     """
     _require_known_kinds(raw)
-    late = pl.col("venue_time") - pl.col("settled_at") > _STAMP_JITTER
+    nominal = pl.col("settled_at").dt.round("1m")  # recordings may keep a venue's milliseconds
+    late = pl.col("venue_time") - nominal > _STAMP_JITTER
     return raw.filter(pl.col("kind") == "settled").select(
         "venue",
         "symbol",
-        "settled_at",
+        nominal,
         "rate",
         "interval_hours",
-        pl.when(late).then("venue_time").otherwise("settled_at").alias("known_at"),
+        pl.when(late).then("venue_time").otherwise(nominal).alias("known_at"),
     )
 
 
@@ -73,7 +74,7 @@ def estimated_funding(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.filter(pl.col("kind") == "predicted").select(
         "venue",
         "symbol",
-        pl.col("settled_at").alias("settles_at"),
+        pl.col("settled_at").dt.round("1m").alias("settles_at"),
         "rate",
         "interval_hours",
         pl.coalesce("venue_time", "settled_at").alias("known_at"),
@@ -101,8 +102,8 @@ def prices(raw: pl.DataFrame) -> pl.DataFrame:
 
 def timeframe_hours(timeframe: pl.Expr) -> pl.Expr:
     """Hours of a bar from `1m`, `8h`, `1d`; 0 for `instant`; null for what cannot be read."""
-    number = timeframe.str.extract(r"^(\d+)[mhdw]$", 1).cast(pl.Float64)
-    unit = timeframe.str.extract(r"^\d+([mhdw])$", 1)
+    number = timeframe.str.extract(r"^(\d{1,4})[mhdw]$", 1).cast(pl.Float64)
+    unit = timeframe.str.extract(r"^\d{1,4}([mhdw])$", 1)
     hours = unit.replace_strict(
         {"m": 1 / 60, "h": 1.0, "d": 24.0, "w": 168.0}, default=None, return_dtype=pl.Float64
     )
@@ -144,11 +145,11 @@ def normalize(table: str, raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame
 
 
 def listed_instruments(settled: pl.LazyFrame, estimated: pl.LazyFrame, bars: pl.LazyFrame) -> pl.DataFrame:
-    """Every (venue, perpetual symbol) that any table speaks of, with the first moment it was seen."""
-    perpetual = pl.col("symbol").str.contains(":", literal=True)
+    """Every (venue, symbol) that funding or a perpetual's bars speak of, and when it was first seen."""
+    contracts = bars.filter(pl.col("kind") != "spot")
     seen = [
-        frame.filter(perpetual).group_by("venue", "symbol").agg(pl.col("known_at").min())
-        for frame in (settled, estimated, bars)
+        frame.group_by("venue", "symbol").agg(pl.col("known_at").min())
+        for frame in (settled, estimated, contracts)
     ]
     return (
         pl.concat(seen)

@@ -8,11 +8,12 @@ A row that breaks several rules is refused once, under the first rule in the ord
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import polars as pl
 
 from funding_pipeline.core.errors import SchemaError
-from funding_pipeline.core.tables import QUARANTINE, TableSchema
+from funding_pipeline.core.tables import PRICES, QUARANTINE, SETTLED_FUNDING, TableSchema
 from funding_pipeline.market_data.bounds import (
     MAX_RATE_PER_8H,
     bounds_of,
@@ -23,6 +24,9 @@ from funding_pipeline.market_data.bounds import (
 )
 
 _UNKNOWN = "(null)"
+PRICE_KINDS = ("trade", "mark", "index", "spot")
+# A stamp further off is an error of the stamp, and would keep the instrument blind until then.
+_LATEST_PUBLICATION = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,13 @@ def _rules(table: TableSchema) -> Iterator[tuple[pl.Expr, str]]:
     for name in table.columns:
         if name not in table.nullable:
             yield pl.col(name).is_null(), f"null {name}"
+    for name in ("venue", "symbol"):
+        yield pl.col(name) == "", f"empty {name}"
+    if table is PRICES:
+        yield ~pl.col("kind").is_in(PRICE_KINDS), f"kind is none of {', '.join(PRICE_KINDS)}"
+    if table is SETTLED_FUNDING:
+        late = pl.col("known_at") - pl.col("settled_at") > _LATEST_PUBLICATION
+        yield late, f"known more than {_LATEST_PUBLICATION.days} days after it happened"
     for name in float_columns(table):
         yield ~pl.col(name).is_finite(), f"{name} not finite"
     for name, bound in bounds_of(table).items():

@@ -59,7 +59,7 @@ class PortfolioConfig(BaseModel):
         ge=0,
         description="of capital; a base whose every trade is smaller is left alone, limits permitting",
     )
-    max_price_age_bars: float = Field(
+    max_price_age_hours: float = Field(
         default=2.0, gt=0, description="a leg with an older own price may only be reduced"
     )
     max_forecast_age_hours: float = Field(default=24.0, gt=0)

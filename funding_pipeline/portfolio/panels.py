@@ -17,7 +17,7 @@ from funding_pipeline.core.venue_terms import VenueTerms
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.costs import LegCosts, leg_costs
 from funding_pipeline.portfolio.legs import Bools, Floats, LegInputs, Universe
-from funding_pipeline.portfolio.reference import own_prices, reference_per_leg
+from funding_pipeline.portfolio.reference import reference_per_leg, sane_prices
 from funding_pipeline.portfolio.restrictions import Restrictions, restrict, venues_open
 from funding_pipeline.portfolio.risk_model import GRID_HOURS, RiskPanel, risk_panel
 from funding_pipeline.portfolio.universe import quoted_universe
@@ -84,9 +84,9 @@ def decision_panels(
     # traded later must not change it.
     quoted = quoted_universe(tables.instruments)
     mine = np.array([quoted.legs.index(leg) for leg in universe.legs], dtype=np.int64)
-    prices = own_prices(tables.prices, universe=quoted)
-    all_price, all_age, all_bar = price_panels(prices, universe=quoted, times=times)
-    all_fresh = all_age <= config.max_price_age_bars * np.maximum(all_bar, 1.0)
+    prices = sane_prices(tables.prices, quoted=quoted)
+    all_price, all_age, _ = price_panels(prices, universe=quoted, times=times)
+    all_fresh = all_age <= config.max_price_age_hours
     reference = reference_per_leg(all_price, fresh=all_fresh, universe=quoted)[:, mine]
     price, age, fresh = all_price[:, mine], all_age[:, mine], all_fresh[:, mine]
     rate, rate_sd = _forecast_panels(forecasts, universe=universe, times=times, config=config)

@@ -11,6 +11,7 @@ import polars as pl
 from funding_pipeline.portfolio.legs import Bools, Floats, Universe
 
 _KINDS = ("trade", "mark")
+_MOST_DEVIATION, _LEAST_VENUES = 0.20, 3
 
 
 def own_prices(prices: pl.LazyFrame, *, universe: Universe) -> pl.DataFrame:
@@ -42,6 +43,27 @@ def own_prices(prices: pl.LazyFrame, *, universe: Universe) -> pl.DataFrame:
         .select("venue", "symbol", "close_time", "timeframe_hours", "close", "known_at")
     )
     return frame.collect()
+
+
+def sane_prices(prices: pl.LazyFrame, *, quoted: Universe) -> pl.DataFrame:
+    """`own_prices` of all quoted perpetuals without closes that no other venue bears out.
+
+    A close more than 20 % from the median of its base at the same moment, over three venues or more, is
+    no price to trade or mark at: the last one before it stands, and ages. With two venues nothing says
+    which of them is wrong.
+    """
+    own = own_prices(prices, universe=quoted)
+    legs = pl.DataFrame(
+        [(leg.venue, leg.symbol, leg.base, leg.multiplier) for leg in quoted.legs],
+        schema={"venue": pl.String, "symbol": pl.String, "base": pl.String, "multiplier": pl.Float64},
+        orient="row",
+    )
+    moment = ["base", "close_time"]
+    per_unit = pl.col("close") / pl.col("multiplier")
+    off = (per_unit / per_unit.median().over(moment) - 1).abs() > _MOST_DEVIATION
+    several = pl.col("venue").n_unique().over(moment) >= _LEAST_VENUES
+    judged = own.join(legs, on=["venue", "symbol"], maintain_order="left").filter(~(off & several))
+    return judged.drop("base", "multiplier")
 
 
 def reference_per_leg(price: Floats, *, fresh: Bools, universe: Universe) -> Floats:

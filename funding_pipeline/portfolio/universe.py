@@ -14,11 +14,10 @@ import polars as pl
 
 from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.tables import MarketTables
+from funding_pipeline.market_data.instruments import DOLLARS
 from funding_pipeline.portfolio.legs import Leg, Universe
 
 _KEY = ["venue", "symbol"]
-# Taken for one USD each; profit in another currency would need its exchange rate.
-DOLLARS = ("USD", "USDT", "USDC", "USDE", "FDUSD", "BUSD")
 
 
 @dataclass(frozen=True)

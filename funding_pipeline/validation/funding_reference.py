@@ -13,8 +13,10 @@ import polars as pl
 
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.core.venue_terms import VenueTerms, terms_of
+from funding_pipeline.market_data.instruments import quoted_in_dollars
 from funding_pipeline.portfolio.legs import Universe
-from funding_pipeline.portfolio.reference import own_prices
+from funding_pipeline.portfolio.reference import sane_prices
+from funding_pipeline.portfolio.universe import quoted_universe
 
 _LEG = ["venue", "symbol"]
 LAST_KNOWN = "last known own price"
@@ -47,7 +49,7 @@ def settlements(
     rows = rows.join(_closes_at(prices, kind="index"), on=[*_LEG, "time"], how="left")
     rows = rows.join(_cross_venue(prices, legs=legs), on=["base", "time"], how="left")
     rows = rows.with_columns(pl.col("median") * pl.col("multiplier"))
-    return _chosen(_with_last_own(rows, tables=tables, universe=universe))
+    return _chosen(_with_last_own(rows, tables=tables))
 
 
 def _leg_frame(universe: Universe, *, terms: Mapping[str, VenueTerms]) -> pl.DataFrame:
@@ -79,6 +81,7 @@ def _closes_at(prices: pl.LazyFrame, *, kind: str) -> pl.DataFrame:
 def _cross_venue(prices: pl.LazyFrame, *, legs: pl.DataFrame) -> pl.DataFrame:
     """Median per base and moment over spot and index closes, quote units per base unit."""
     columns = ["base", pl.col("close_time").alias("time"), "close"]
+    prices = prices.filter(quoted_in_dollars())
     spot = prices.filter(pl.col("kind") == "spot").with_columns(
         base=pl.col("symbol").str.split("/").list.first()
     )
@@ -91,8 +94,10 @@ def _cross_venue(prices: pl.LazyFrame, *, legs: pl.DataFrame) -> pl.DataFrame:
     return both.group_by("base", "time").agg(pl.col("close").median().alias("median")).collect()
 
 
-def _with_last_own(rows: pl.DataFrame, *, tables: MarketTables, universe: Universe) -> pl.DataFrame:
-    own = own_prices(tables.prices, universe=universe).select(*_LEG, "known_at", last_own="close")
+def _with_last_own(rows: pl.DataFrame, *, tables: MarketTables) -> pl.DataFrame:
+    own = sane_prices(tables.prices, quoted=quoted_universe(tables.instruments)).select(
+        *_LEG, "known_at", last_own="close"
+    )
     return rows.sort("time").join_asof(
         own, left_on="time", right_on="known_at", by=_LEG, check_sortedness=False
     )

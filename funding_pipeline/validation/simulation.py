@@ -18,7 +18,8 @@ from funding_pipeline.core.venue_terms import VenueTerms
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.legs import Floats, Ints, LegInputs, Universe
 from funding_pipeline.portfolio.panels import DecisionPanels, decision_panels, price_panels
-from funding_pipeline.portfolio.reference import own_prices
+from funding_pipeline.portfolio.reference import sane_prices
+from funding_pipeline.portfolio.universe import quoted_universe
 from funding_pipeline.validation.accounting import Fills, Ledger
 from funding_pipeline.validation.funding_reference import settlements
 
@@ -101,7 +102,8 @@ def market_history(
         tables=tables, forecasts=forecasts, universe=universe, times=decisions, terms=terms, config=config
     )
     steps = _steps(decisions, end=end)
-    price, _, _ = price_panels(own_prices(tables.prices, universe=universe), universe=universe, times=steps)
+    sane = sane_prices(tables.prices, quoted=quoted_universe(tables.instruments))
+    price, _, _ = price_panels(sane, universe=universe, times=steps)
     numbers = {time: i for i, time in enumerate(decisions)}
     events = settlements(tables, universe=universe, terms=terms, start=decisions[0], end=end)
     events = _with_step(events, steps=steps)
