@@ -78,3 +78,19 @@ def test_a_second_run_touches_only_the_newest_quarter(settings: Settings, lake: 
     assert lake.version("settled_funding") == before + 1
     history = lake.scan("settled_funding").select(pl.len()).collect().item()
     assert history == lake.scan("settled_funding").unique(["venue", "symbol", "settled_at"]).collect().height
+
+
+def test_a_changed_row_loads_its_quarter_again(settings: Settings, lake: Lake) -> None:
+    assert settings.data is not None
+    path = settings.data / "funding_rates.parquet"
+    rates = pl.read_parquet(path)
+    newest = rates.drop_nulls("rate").sort("settled_at").tail(1)
+    changed = rates.update(
+        newest.with_columns(rate=pl.col("rate") + 1e-6), on=["venue", "symbol", "settled_at"]
+    )
+    changed.write_parquet(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")
+        run_pipeline(settings, full=False)
+    stored = lake.scan("settled_funding").filter(pl.col("settled_at") == newest["settled_at"][0]).collect()
+    assert newest["rate"][0] + 1e-6 in stored["rate"].to_list()

@@ -124,3 +124,26 @@ def test_the_recorded_history(recorded_dir: Path) -> None:
     span = RecordedMarket(recorded_dir).span()
     assert len(span.venues) >= 2
     assert span.end > span.start
+
+
+@pytest.mark.parametrize("year", [1970, 2999])
+def test_an_impossible_date_is_named(folder: Path, year: int) -> None:
+    path = folder / "funding_rates.parquet"
+    frame = pl.read_parquet(path)
+    odd = frame.head(1).with_columns(settled_at=pl.lit(datetime(year, 1, 1, tzinfo=UTC)))
+    pl.concat([frame, odd], how="vertical_relaxed").write_parquet(path)
+    with pytest.raises(MarketDataError, match=rf"funding_rates\.parquet: column settled_at has {year}"):
+        RecordedMarket(folder).span()
+
+
+def test_a_venue_that_cannot_be_a_name_is_named(folder: Path) -> None:
+    path = folder / "funding_rates.parquet"
+    pl.read_parquet(path).with_columns(venue=pl.lit("a|b")).write_parquet(path)
+    with pytest.raises(MarketDataError, match=r"venue 'a\|b' is no name"):
+        RecordedMarket(folder).span()
+
+
+def test_a_folder_in_place_of_a_file_is_named(folder: Path) -> None:
+    (folder / "candles_binance.parquet").mkdir()
+    with pytest.raises(MarketDataError, match=r"candles_binance\.parquet: is no file"):
+        RecordedMarket(folder).span()

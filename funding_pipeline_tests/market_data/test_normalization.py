@@ -149,3 +149,26 @@ def test_intervals_are_effective_dated() -> None:
     assert intervals["effective_from"].to_list() == [T0 + timedelta(hours=h) for h in (0, 10, 20)]
     assert intervals["effective_to"].to_list() == [T0 + timedelta(hours=10), T0 + timedelta(hours=20), None]
     assert SETTLED_FUNDING.conform(settled).height == 5
+
+
+def test_a_settlement_recorded_twice_with_a_venue_s_milliseconds_is_one() -> None:
+    stamped = T0 + timedelta(milliseconds=5)
+    rows = [_funding(venue_time=None), _funding(settled_at=stamped, venue_time=None)]
+    settled, refused = normalize("settled_funding", _raw(rows, RAW_FUNDING_RATES))
+    assert settled["settled_at"].to_list() == [T0]
+    assert settled["known_at"].to_list() == [T0]
+    assert refused.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"venue": ""}, "empty venue"),
+        ({"symbol": ""}, "empty symbol"),
+        ({"venue_time": T0 + timedelta(days=400)}, "known more than 7 days"),
+    ],
+)
+def test_odd_rows_are_refused_by_name(change: dict[str, object], reason: str) -> None:
+    settled, refused = normalize("settled_funding", _raw([_funding(**change)], RAW_FUNDING_RATES))
+    assert settled.is_empty()
+    assert refused["reason"][0].startswith(reason)
