@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from funding_pipeline.core.tables import MarketTables
-from funding_pipeline.core.venue_terms import VenueTerms
+from funding_pipeline.core.venue_terms import VenueTerms, terms_of
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.costs import LegCosts
 from funding_pipeline.portfolio.legs import Floats, Ints, LegInputs, Universe
@@ -157,7 +157,13 @@ def run_backtest(
             unaided = (other, simulate(other, policy=rule, config=portfolio))
         funding = tables.settled_funding
         baselines = run_baselines(history, no_model=unaided, funding=funding, config=portfolio)
-    return _result(history, run, config=portfolio, untraded=found.untraded, baselines=baselines)
+    result = _result(history, run, config=portfolio, untraded=found.untraded, baselines=baselines)
+    result.summary["notes"] += [
+        f"{venue}: nothing is known about its fees and spread, the [default] of venues.toml was taken"
+        for venue in found.universe.venues
+        if terms_of(venue, terms).assumed
+    ]
+    return result
 
 
 def _history(

@@ -9,6 +9,7 @@ from polars.testing import assert_frame_equal
 
 from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.tables import MarketTables
+from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.validation.backtest import BacktestConfig, BacktestResult, run_backtest
 from funding_pipeline_tests.portfolio import synthetic
 
@@ -160,3 +161,12 @@ def test_progress_counts_decisions(
         progress=lambda done, total: seen.append((done, total)),
     )  # fmt: skip
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_assumed_fees_are_said(
+    tables: MarketTables, forecasts: pl.DataFrame, backtest_config: BacktestConfig
+) -> None:
+    only_default = {"default": load_venue_terms()["default"]}
+    config = backtest_config.model_copy(update={"with_baselines": False})
+    result = run_backtest(tables=tables, forecasts=forecasts, terms=only_default, config=config)
+    assert any("[default] of venues.toml was taken" in note for note in result.summary["notes"])
