@@ -13,7 +13,7 @@ from funding_pipeline.core.errors import FundingPipelineError
 app = typer.Typer(
     name="funding-pipeline",
     help="Study and trade funding-rate differentials between perpetual-swap exchanges. "
-    "The market is chosen by FUNDING_MARKET (simulated, recorded) and FUNDING_DATA.",
+    "The market is chosen by FUNDING_MARKET (simulated, recorded, live) and FUNDING_DATA.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -47,6 +47,55 @@ def up() -> None:
     from funding_pipeline.settings import load_settings
 
     start_web_ui(load_settings())
+
+
+@app.command()
+def fetch(
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Ask no venue: make the rows anew from the bodies kept.")
+    ] = False,
+) -> None:
+    """Fetch from the venues what is missing, with progress; an interrupted fetch goes on where it stopped."""
+    from funding_pipeline.commands.fetch import fetch_market
+    from funding_pipeline.settings import load_settings
+
+    fetch_market(load_settings(), replay=replay)
+
+
+@app.command("testnet")
+def serve_testnet(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any; unset: the setting.")] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.0, help="Market seconds per second: 3600 plays an hour.")
+    ] = 1.0,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="Market time to start at, UTC; unset: where it was, or the end."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget accounts, orders and time of before.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Loopback only.")] = "127.0.0.1",
+    ahead_days: Annotated[
+        int, typer.Option(min=0, max=3650, help="Simulated days after the history, to play.")
+    ] = 365,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process is gone.")] = None,
+) -> None:
+    """Serve the set market as six exchanges on one loopback port, to trade on without keys or internet."""
+    from funding_pipeline.commands.local_testnet import serve_testnet as serve
+    from funding_pipeline.commands.period import parse_moment
+    from funding_pipeline.settings import load_settings
+
+    serve(
+        load_settings(),
+        port=port,
+        speed=speed,
+        at=None if at is None else parse_moment(at, option="--at"),
+        fresh=fresh,
+        host=host,
+        ahead_days=ahead_days,
+        parent=parent,
+    )
 
 
 @app.command()

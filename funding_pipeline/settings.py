@@ -7,7 +7,7 @@ does not: limits and assumptions of the portfolio (`portfolio.config`), terms of
 
 import hashlib
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -23,7 +23,9 @@ from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.core.market import Market
 from funding_pipeline.portfolio.config import PortfolioConfig
 
-MarketKind = Literal["simulated", "recorded"]
+MarketKind = Literal["simulated", "recorded", "live"]
+Way = Literal["testnet", "direct"]
+_MAJORS = "BTC,ETH,SOL,XRP,DOGE,BNB,AVAX"
 
 
 class Settings(BaseSettings):
@@ -32,9 +34,20 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FUNDING_", extra="ignore", frozen=True)
 
     market: MarketKind | None = Field(
-        default=None, description="simulated or recorded; unset: recorded where `data` is set"
+        default=None, description="simulated, recorded or live; unset: recorded where `data` is set"
     )
     data: Path | None = Field(default=None, description="folder of a recorded market")
+    way: Way = Field(
+        default="testnet",
+        description="how a simulated or recorded market is read: by ccxt from the local testnet, or direct",
+    )
+    venues: str = Field(default="", description="venues to read, such as `binance,okx`; unset: all there are")
+    coins: str = Field(default="", description="bases to read, such as `BTC,ETH`, or `all`; live: 7 majors")
+    history_days: int = Field(default=400, ge=1, le=3000, description="of a live market, counted from today")
+    testnet_port: int = Field(default=8717, ge=1, le=65535, description="of the local testnet, on 127.0.0.1")
+    testnet_speed: float = Field(
+        default=1.0, ge=0, le=1e6, description="market seconds per second of the testnet beside the web UI"
+    )
     home: Path | None = Field(default=None, description="state of this market; unset: .funding/<market>")
     seed: int = Field(default=7, ge=0, description="seed of the simulated market")
     simulated_from: datetime = Field(default=datetime(2023, 7, 1, tzinfo=UTC))
@@ -82,7 +95,18 @@ class Settings(BaseSettings):
         return (self.home or project_root() / ".funding" / self._market_id).resolve()
 
     @property
+    def uses_testnet(self) -> bool:
+        """Whether rows come from the local testnet by ccxt."""
+        return self.market_kind != "live" and self.way == "testnet"
+
+    @property
     def _market_id(self) -> str:
+        return self._rows_id if self.market_kind == "live" or self.uses_testnet else f"{self._rows_id}-direct"
+
+    @property
+    def _rows_id(self) -> str:
+        if self.market_kind == "live":
+            return "live"
         if self.market_kind == "recorded" and self.data is not None:
             address = str(self.data.resolve())
             return f"recorded-{self.data.resolve().name}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
@@ -95,6 +119,24 @@ class Settings(BaseSettings):
 
     def open_market(self) -> Market:
         """The market of these settings; raises MarketDataError or SettingsError naming what is wrong."""
+        from funding_pipeline.market.choice import live_market, testnet_market
+
+        folder = self.state_dir / "landing"
+        if self.market_kind == "live":
+            return live_market(folder, days=self.history_days, venues=_names(self.venues), coins=self._coins)
+        source = self.source_market()
+        if self.way == "direct":
+            return source
+        return testnet_market(
+            source, folder, port=self.testnet_port, venues=_names(self.venues), coins=self._coins
+        )
+
+    def source_market(self, *, ahead_days: int = 0) -> Market:
+        """The rows behind the local testnet: recorded, or simulated and `ahead_days` longer than the history.
+
+        Raises SettingsError for a live market, which has no rows of its own."""
+        if self.market_kind == "live":
+            raise SettingsError("a live market is not served by the testnet: set FUNDING_MARKET=simulated")
         if self.market_kind == "recorded":
             from funding_pipeline.market.recorded import RecordedMarket
 
@@ -102,7 +144,14 @@ class Settings(BaseSettings):
             return RecordedMarket(self.data)
         from funding_pipeline.market.simulated import SimulatedMarket
 
-        return SimulatedMarket(seed=self.seed, start=self.simulated_from, end=self.simulated_to)
+        end = self.simulated_to + timedelta(days=ahead_days)
+        return SimulatedMarket(seed=self.seed, start=self.simulated_from, end=end)
+
+    @property
+    def _coins(self) -> frozenset[str] | None:
+        """Bases to read; None: every one."""
+        text = self.coins or (_MAJORS if self.market_kind == "live" else "all")
+        return None if text == "all" else frozenset(name.upper() for name in _names(text))
 
 
 def load_settings(**given: Any) -> Settings:
@@ -114,6 +163,11 @@ def load_settings(**given: Any) -> Settings:
         name = ".".join(str(part) for part in first["loc"]) or "settings"
         where = f"FUNDING_{name.upper()}" if first["loc"] else name
         raise SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names between commas, in order, without blanks."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def settings_file() -> Path:

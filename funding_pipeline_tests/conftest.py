@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from funding_pipeline.commands.run import run_pipeline
 from funding_pipeline.settings import Settings
 from funding_pipeline_tests.pipeline import small_settings
 
@@ -25,8 +24,22 @@ def recorded_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def payloads_dir() -> Path:
+    """Folder with real exchange bodies: $FUNDING_TEST_PAYLOADS, or shared/ beside the checkout."""
+    folder = Path(os.environ.get("FUNDING_TEST_PAYLOADS", CHECKOUT.parent / "shared" / "payloads"))
+    if not (folder / "ccxt_examples").is_dir():
+        message = f"needs recorded exchange bodies: none in {folder} (set FUNDING_TEST_PAYLOADS)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a small simulated market on which `funding-pipeline run` has been through once."""
+    from funding_pipeline.commands.run import run_pipeline  # heavy, and few tests need it
+
     settings = small_settings(tmp_path_factory.mktemp("finished_run"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", "")  # set by the run, taken back afterwards

@@ -10,6 +10,7 @@ def small_settings(home: Path) -> Settings:
     """Ten simulated months, one decision a day: enough to train, small enough for a test."""
     return Settings(
         market="simulated",
+        way="direct",
         home=home,
         seed=7,
         simulated_from=datetime(2023, 7, 1, tzinfo=UTC),

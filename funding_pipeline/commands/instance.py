@@ -10,7 +10,11 @@ from funding_pipeline.settings import Settings, project_root, settings_file
 
 def fixed_environment(settings: Settings) -> dict[str, str]:
     """Settings that depend on the working directory, made independent of it for a child process."""
-    fixed = {"FUNDING_HOME": str(settings.state_dir), "FUNDING_TOML": str(settings_file())}
+    fixed = {
+        "FUNDING_HOME": str(settings.state_dir),
+        "FUNDING_TOML": str(settings_file()),
+        "FUNDING_TESTNET_PORT": str(settings.testnet_port),
+    }
     return fixed if settings.data is None else {**fixed, "FUNDING_DATA": str(settings.data.resolve())}
 
 

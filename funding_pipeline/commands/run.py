@@ -6,21 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from funding_pipeline import __version__
-from funding_pipeline.commands.console import console, event_printer
+from funding_pipeline.commands.console import console, event_printer, print_error
+from funding_pipeline.commands.fetch import fetch_with_progress, print_report
 from funding_pipeline.commands.instance import prepare_home
+from funding_pipeline.commands.local_testnet import local_testnet
 from funding_pipeline.commands.summary import print_summary
-from funding_pipeline.core.errors import FundingPipelineError
-from funding_pipeline.core.market import RAW_TABLES, Market
+from funding_pipeline.core.errors import FundingPipelineError, VenueUnavailableError
+from funding_pipeline.core.market import Market
 from funding_pipeline.definitions import build_definitions
 from funding_pipeline.defs.jobs import BUILD_FEATURES, LOAD, REFERENCE, RESEARCH
 from funding_pipeline.defs.partitions import market_partitions, quarter_partitions, selection_of
+from funding_pipeline.market.venue_market import VenueMarket
 from funding_pipeline.settings import Settings
 
 _LAST_ASSET = "settled_funding"
 _SOURCE = "source.json"
+_FEWEST_VENUES = 2
 Source = dict[str, Any]
 # Tells the web UI which code location a run of this process belongs to.
 _CODE_LOCATION = "__repository__@funding_pipeline.definitions"
@@ -32,27 +35,55 @@ def run_pipeline(settings: Settings, *, full: bool) -> None:
     Raises FundingPipelineError naming the step that failed; what was stored before stays as it was.
     """
     started = time.perf_counter()
-    market = settings.open_market()
-    home = prepare_home(settings)
-    console.print(f"[bold]{market.label}[/]  state in {home.parent}")
-    definitions = build_definitions(settings=settings, loggers={"console": event_printer})
-    with dg.DagsterInstance.get() as instance:
-        source = _source(settings, market)
-        before = None if full else _source_before(settings)
-        quarters = _quarters_to_load(instance, market, now=source, before=before)
-        (settings.state_dir / _SOURCE).unlink(missing_ok=True)  # an interrupted load is loaded again
-        for job, tags in _steps(market, quarters):
-            _execute(definitions, job, tags=tags, instance=instance)
-    _remember(settings, source)
-    print_summary(settings, market, seconds=time.perf_counter() - started)
+    with local_testnet(settings) as running:
+        market = running.open_market()
+        home = prepare_home(running)
+        console.print(f"[bold]{market.label}[/]  state in {home.parent}")
+        unreachable = _fetch(market)
+        definitions = build_definitions(settings=running, loggers={"console": event_printer})
+        with dg.DagsterInstance.get() as instance:
+            source = _source(running, market)
+            before = None if full else _source_before(running)
+            quarters = _quarters_to_load(instance, market, now=source, before=before)
+            (running.state_dir / _SOURCE).unlink(missing_ok=True)  # an interrupted load is loaded again
+            for job, tags in _steps(market, quarters, without=set(unreachable)):
+                _execute(definitions, job, tags=tags, instance=instance)
+        if not unreachable:
+            _remember(running, source)
+        print_summary(running, market, seconds=time.perf_counter() - started)
+    for reason in unreachable.values():
+        print_error(VenueUnavailableError(f"left out: {reason}"))
 
 
-def _steps(market: Market, quarters: Sequence[str]) -> list[tuple[str, Mapping[str, str]]]:
-    """Jobs in order, with the run tags that choose their partitions."""
+def _fetch(market: Market) -> Mapping[str, str]:
+    """Fetch what is missing from venues; those that cannot be reached, each with its one line.
+
+    Raises VenueUnavailableError when fewer than two venues are left: there is no differential then.
+    """
+    if not isinstance(market, VenueMarket):
+        return {}
+    report = fetch_with_progress(market)
+    print_report(report)
+    if len(market.span().venues) - len(report.unreachable) < _FEWEST_VENUES:
+        raise VenueUnavailableError("; ".join(report.unreachable.values()))
+    return report.unreachable
+
+
+def _steps(
+    market: Market, quarters: Sequence[str], *, without: set[str]
+) -> list[tuple[str, Mapping[str, str]]]:
+    """Jobs in order, with the run tags that choose their partitions.
+
+    All venues load in one run; when some are left `without`, each other one loads in a run of its own.
+    """
     keys = market_partitions(market.span()).get_partition_keys()
     chosen = [key for key in keys if key.split("|")[0] in set(quarters)]
+    loads = [chosen]
+    if without:
+        healthy = [venue for venue in market.span().venues if venue not in without]
+        loads = [[key for key in chosen if key.split("|")[1] == venue] for venue in healthy]
     return [
-        (LOAD, _range(chosen)),
+        *((LOAD, _range(load)) for load in loads),
         (REFERENCE, {}),
         (BUILD_FEATURES, _range(quarters)),
         (RESEARCH, {}),
@@ -120,14 +151,7 @@ def _source(settings: Settings, market: Market) -> Source:
     digests: dict[str, str] = {}
     for quarter in quarter_partitions(span).get_partition_keys():
         selection = selection_of([f"{quarter}|{venue}" for venue in span.venues])
-        sums = [
-            market.read(table, venues=span.venues, start=selection.start, end=selection.end)
-            .hash_rows()
-            .cast(pl.Int128)
-            .sum()
-            for table in RAW_TABLES
-        ]
-        digests[quarter] = "-".join(str(total) for total in sums)
+        digests[quarter] = market.digest(start=selection.start, end=selection.end)
     grid = f"{settings.rebalance_every_hours} h, horizon {settings.horizon_hours} h"
     return {"made_by": f"{__version__}, {grid}, {', '.join(span.venues)}", "quarters": digests}
 

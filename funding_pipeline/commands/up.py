@@ -1,4 +1,7 @@
-"""`funding-pipeline up`: Dagster's web UI and daemon on the loopback address, until interrupted."""
+"""`funding-pipeline up`: Dagster's web UI and daemon on the loopback address, until interrupted.
+
+The local testnet runs beside it where the market comes from there, and ends with it.
+"""
 
 import os
 import sys
@@ -6,6 +9,7 @@ from typing import NoReturn
 
 from funding_pipeline.commands.console import console
 from funding_pipeline.commands.instance import fixed_environment, prepare_home
+from funding_pipeline.commands.local_testnet import testnet_beside
 from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.settings import Settings, project_root
 
@@ -20,6 +24,7 @@ def start_web_ui(settings: Settings) -> NoReturn:
     if _in_use(settings.web_port):
         raise SettingsError(f"{address} is in use: set FUNDING_WEB_PORT to a free port")
     console.print(f"[bold]{market.label}[/]  state in {home.parent}")
+    settings = testnet_beside(settings)
     console.print(f"web UI: [link={address}]{address}[/]  (Ctrl-C stops it)")
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_root() / "workspace.yaml")]
     arguments = ["--host", LOOPBACK, "--port", str(settings.web_port), "--log-level", "warning"]

@@ -38,3 +38,46 @@ class OptimisationError(FundingPipelineError):
 
 class AccountingError(FundingPipelineError):
     """Profit and loss by source does not add up to the change in equity."""
+
+
+class VenueError(FundingPipelineError):
+    """Something went wrong with an exchange; the message names the venue and the call."""
+
+
+class VenueUnavailableError(VenueError):
+    """The venue could not be reached or asks to wait: time-outs, 5xx, 429. A read may be tried again."""
+
+
+class VenueRefusedError(VenueError):
+    """The venue will not serve this address or request: 403, 418, 451. Trying again makes it worse."""
+
+
+class VenueAnswerError(VenueError):
+    """The venue answered with something that is no answer: garbage, an empty book, a gap, a null rate."""
+
+
+class CredentialsError(VenueError):
+    """Keys are missing, wrong, or may do more than they should (withdraw)."""
+
+
+class OrderRejectedError(VenueError):
+    """The venue refused an order; nothing rests and nothing was filled.
+
+    `reason`: insufficient_margin, would_take, reduce_only, below_minimum, off_grid, duplicate_client_id,
+    unknown_order, leverage, or other.
+    """
+
+    def __init__(self, message: str, *, reason: str = "other") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class OrderOutcomeUnknownError(VenueError):
+    """An order was sent and no answer came: it may rest, be filled, or never have arrived.
+
+    Nothing else may be sent for the instrument until a look-up by client order id tells.
+    """
+
+
+class TestnetError(FundingPipelineError):
+    """The local testnet cannot start, or is not running where it should be."""

@@ -44,6 +44,7 @@ RAW_ORDER_BOOKS: RawSchema = {
     "bid_qty": pl.List(pl.Float64),
     "ask_px": pl.List(pl.Float64),
     "ask_qty": pl.List(pl.Float64),
+    "contract_size": pl.Float64,  # what one of `qty` is: quoted base units, inverse: quote; null: not told
 }
 RAW_TRADES: RawSchema = {
     "venue": pl.String,
@@ -53,6 +54,7 @@ RAW_TRADES: RawSchema = {
     "price": pl.Float64,
     "qty": pl.Float64,
     "id": pl.String,
+    "contract_size": pl.Float64,  # as in order books
 }
 RAW_OPEN_INTEREST: RawSchema = {
     "venue": pl.String,
@@ -61,12 +63,44 @@ RAW_OPEN_INTEREST: RawSchema = {
     "open_interest_base": pl.Float64,
 }
 
+RAW_INSTRUMENT_TERMS: RawSchema = {
+    "venue": pl.String,
+    "symbol": pl.String,
+    "observed_at": UTC,
+    "native_id": pl.String,
+    "quote": pl.String,
+    "settle": pl.String,
+    "contract_type": pl.String,  # linear | inverse
+    "contract_size": pl.Float64,  # quoted base units per contract; inverse: quote units
+    "price_tick": pl.Float64,
+    "quantity_step": pl.Float64,  # quoted base units, as min_quantity
+    "min_quantity": pl.Float64,
+    "min_notional": pl.Float64,
+    "maker_fee": pl.Float64,  # fraction of notional
+    "taker_fee": pl.Float64,
+    "interval_hours": pl.Float64,
+    "is_active": pl.Boolean,
+    "listed_at": UTC,
+}
+RAW_LEVERAGE_TIERS: RawSchema = {
+    "venue": pl.String,
+    "symbol": pl.String,
+    "observed_at": UTC,
+    "floor_notional": pl.Float64,  # settle units, exclusive
+    "cap_notional": pl.Float64,  # inclusive; null: no end
+    "maintenance_rate": pl.Float64,
+    "deduction": pl.Float64,  # maintenance margin = notional x rate - deduction
+    "max_leverage": pl.Float64,
+}
+
 RAW_TABLES: Mapping[str, RawSchema] = {
     "funding_rates": RAW_FUNDING_RATES,
     "candles": RAW_CANDLES,
     "order_books": RAW_ORDER_BOOKS,
     "trades": RAW_TRADES,
     "open_interest": RAW_OPEN_INTEREST,
+    "instrument_terms": RAW_INSTRUMENT_TERMS,
+    "leverage_tiers": RAW_LEVERAGE_TIERS,
 }
 RAW_EVENT_TIME: Mapping[str, str] = {
     "funding_rates": "settled_at",
@@ -74,6 +108,8 @@ RAW_EVENT_TIME: Mapping[str, str] = {
     "order_books": "observed_at",
     "trades": "traded_at",
     "open_interest": "observed_at",
+    "instrument_terms": "observed_at",
+    "leverage_tiers": "observed_at",
 }
 
 
@@ -110,3 +146,17 @@ class Market(Protocol):
         Raises MarketDataError naming file and column or row where the source is broken.
         """
         ...
+
+    def digest(self, *, start: datetime, end: datetime) -> str:
+        """A text that changes when a row with an event time in [start, end) changes, comes or goes."""
+        ...
+
+
+def rows_digest(market: Market, *, start: datetime, end: datetime) -> str:
+    """Digest of the raw rows themselves, in any order, for markets that are read in whole."""
+    venues = market.span().venues
+    sums = [
+        market.read(table, venues=venues, start=start, end=end).hash_rows().cast(pl.Int128).sum()
+        for table in RAW_TABLES
+    ]
+    return "-".join(str(total) for total in sums)

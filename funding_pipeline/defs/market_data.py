@@ -5,10 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 import dagster as dg
 import polars as pl
 
-from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, Market
+from funding_pipeline.core.market import (
+    RAW_EVENT_TIME,
+    RAW_INSTRUMENT_TERMS,
+    RAW_LEVERAGE_TIERS,
+    RAW_TABLES,
+    Market,
+)
 from funding_pipeline.core.tables import (
     FUNDING_INTERVALS,
     INSTRUMENTS,
+    LEVERAGE_TIERS,
     QUARANTINE,
     TableSchema,
 )
@@ -21,6 +28,7 @@ from funding_pipeline.defs.partitions import (
 )
 from funding_pipeline.market_data.instruments import instruments as resolve_instruments
 from funding_pipeline.market_data.intervals import funding_intervals as find_intervals
+from funding_pipeline.market_data.leverage_tiers import leverage_tiers as find_leverage_tiers
 from funding_pipeline.market_data.normalization import (
     MADE_FROM_RAW,
     listed_instruments,
@@ -31,7 +39,7 @@ from funding_pipeline.reporting import plots
 from funding_pipeline.storage.lake import Lake, partitions_predicate
 
 GROUP = "market_data"
-REFERENCE_TABLES = (INSTRUMENTS.name, FUNDING_INTERVALS.name, QUARANTINE.name)
+REFERENCE_TABLES = (INSTRUMENTS.name, FUNDING_INTERVALS.name, LEVERAGE_TIERS.name, QUARANTINE.name)
 """Unpartitioned tables of this layer, made of the partitioned ones."""
 
 _RAW_DESCRIPTIONS = {
@@ -40,6 +48,8 @@ _RAW_DESCRIPTIONS = {
     "order_books": "Order-book snapshots, price and quantity by level.",
     "trades": "Single trades with the taker's side.",
     "open_interest": "Open interest as the venues give it.",
+    "instrument_terms": "Contract sizes, steps, fees and intervals as venues state them, per observation.",
+    "leverage_tiers": "Leverage and maintenance margin by notional as venues state them, per observation.",
 }
 _TABLE_DESCRIPTIONS = {
     "settled_funding": "What was paid, per venue, symbol and settlement, with the interval it covers.",
@@ -60,7 +70,7 @@ def market_data_assets(partitions: dg.PartitionsDefinition[str]) -> list[dg.Asse
     """Raw and normalized tables by venue and quarter; instruments, intervals and quarantine whole."""
     raw = [_raw_asset(name, partitions) for name in RAW_TABLES]
     normalized = [_normalized_asset(name, partitions) for name in MADE_FROM_RAW]
-    return [*raw, *normalized, instruments, funding_intervals, quarantine]
+    return [*raw, *normalized, instruments, funding_intervals, leverage_tiers, quarantine]
 
 
 def _raw_asset(table: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -170,7 +180,7 @@ def _draw(context: dg.AssetExecutionContext, table: str, rows: pl.DataFrame, mar
 
 
 @dg.asset(
-    deps=["settled_funding", "estimated_funding", "prices"],
+    deps=["settled_funding", "estimated_funding", "prices", "raw_instrument_terms"],
     group_name=GROUP,
     kinds={"polars", "deltalake"},
     metadata={"dagster/column_schema": md.column_schema(INSTRUMENTS)},
@@ -182,7 +192,8 @@ def instruments(
     listed = listed_instruments(
         lake.scan("settled_funding"), lake.scan("estimated_funding"), lake.scan("prices")
     )
-    frame, refused = resolve_instruments(listed)
+    terms = lake.scan("raw_instrument_terms").select(*RAW_INSTRUMENT_TERMS).collect()
+    frame, refused = resolve_instruments(listed, terms)
     for symbol, reason in refused.items():
         context.log.warning(f"refused {symbol}: {reason}")
     version = lake.replace(INSTRUMENTS.name, frame)
@@ -218,6 +229,27 @@ def funding_intervals(
             "settled_funding_plot": md.plot(
                 plots.settled_funding_by_venue(settled, suffix=md.suffix(market))
             ),
+        }
+    )
+
+
+@dg.asset(
+    deps=["raw_leverage_tiers"],
+    group_name=GROUP,
+    kinds={"polars", "deltalake"},
+    metadata={"dagster/column_schema": md.column_schema(LEVERAGE_TIERS)},
+)
+def leverage_tiers(
+    market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult[None]:
+    """Margin tiers per instrument, effective-dated; empty for a market whose venues do not state them."""
+    observed = lake.scan("raw_leverage_tiers").select(*RAW_LEVERAGE_TIERS).collect()
+    frame = find_leverage_tiers(observed)
+    version = lake.replace(LEVERAGE_TIERS.name, frame)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(LEVERAGE_TIERS.name, version, rows=frame.height, market_label=market.label),
+            "preview": md.table_preview(frame.drop("effective_to", "known_at"), rows=60),
         }
     )
 

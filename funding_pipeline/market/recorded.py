@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from funding_pipeline.core.errors import MarketDataError
-from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, MarketSpan
+from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, MarketSpan, rows_digest
 
 _FILES = {
     "funding_rates": "funding_rates.parquet",
@@ -21,10 +21,12 @@ _FILES = {
     "order_books": "order_books.parquet",
     "trades": "trades.parquet",
     "open_interest": "open_interest.parquet",
+    "instrument_terms": "instrument_terms.parquet",
+    "leverage_tiers": "leverage_tiers.parquet",
 }
 _VENUE = re.compile(r"[A-Za-z0-9._-]+")
 _OLDEST = datetime(2016, 1, 1, tzinfo=UTC)  # the first perpetual swap is younger
-_OPTIONAL_COLUMNS = frozenset({"venue_time", "id", "open", "high", "low", "volume"})
+_OPTIONAL_COLUMNS = frozenset({"venue_time", "id", "open", "high", "low", "volume", "contract_size"})
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,10 @@ class RecordedMarket:
         unplaced = event_time.is_null() | pl.col("venue").is_null()
         frames = [_collect(_scan(path, table).filter(inside | unplaced), path) for path in self._paths(table)]
         return pl.concat(frames) if frames else pl.DataFrame(schema=dict(RAW_TABLES[table]))
+
+    def digest(self, *, start: datetime, end: datetime) -> str:
+        """Digest of the rows with `start <= event time < end`."""
+        return rows_digest(self, start=start, end=end)
 
     def _paths(self, table: str) -> list[Path]:
         found = sorted(self.folder.glob(_FILES[table]))

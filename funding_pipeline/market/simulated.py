@@ -12,7 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from funding_pipeline.core.errors import MarketDataError, SettingsError
-from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, MarketSpan
+from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, MarketSpan, rows_digest
 from funding_pipeline.market.simulation.books import order_books
 from funding_pipeline.market.simulation.calibration import CALIBRATED
 from funding_pipeline.market.simulation.candles import candles
@@ -30,11 +30,12 @@ _MAKERS: Mapping[str, Callable[[MarketPaths], pl.DataFrame]] = {
     "trades": trades,
     "open_interest": open_interest,
 }
+"""What is simulated. Terms and leverage tiers of instruments are not: the local testnet states its own."""
 
 
 @dataclass(frozen=True)
 class SimulatedMarket:
-    """Five venues and seven coins from `start` to `end` (exclusive), UTC, whole hours.
+    """Six venues and seven coins from `start` to `end` (exclusive), UTC, whole hours.
 
     The same seed gives the same rows, in whatever pieces they are read; a later `end` adds rows and
     changes none. Each table is generated at its first read and kept by the instance.
@@ -77,9 +78,15 @@ class SimulatedMarket:
             pl.col("venue").is_in(list(venues)) & (event_time >= start) & (event_time < end)
         )
 
+    def digest(self, *, start: datetime, end: datetime) -> str:
+        """Digest of the rows with `start <= event time < end`."""
+        return rows_digest(self, start=start, end=end)
+
     def _table(self, table: str) -> pl.DataFrame:
         if table not in self._tables:
-            self._tables[table] = _MAKERS[table](self._paths)
+            make = _MAKERS.get(table)
+            empty = pl.DataFrame(schema=dict(RAW_TABLES[table]))
+            self._tables[table] = empty if make is None else make(self._paths)
         return self._tables[table]
 
     @cached_property

@@ -16,6 +16,7 @@ import polars as pl
 
 from funding_pipeline.core.errors import UnknownInstrumentError
 from funding_pipeline.core.tables import INSTRUMENTS
+from funding_pipeline.market_data.effective_dates import effective_dated
 
 _PERPETUAL = re.compile(r"^(?P<base>[^/:\s]+)/(?P<quote>[^/:\s]+):(?P<settle>[^/:\s-]+)$")
 # Venues quote cheap coins by the thousand or million. A bare 1 or 10 is part of a name (1INCH).
@@ -23,6 +24,18 @@ _MULTIPLIED = re.compile(r"^(?P<factor>1000000|100000|10000|1000|1M|k)(?P<base>[
 # Taken for one USD each; a price or profit in another currency would need its exchange rate.
 DOLLARS = ("USD", "USDT", "USDC", "USDE", "FDUSD", "BUSD")
 _FACTORS = {"1M": 1e6, "k": 1e3}
+
+
+_STATED = (
+    "contract_size",
+    "price_tick",
+    "quantity_step",
+    "min_quantity",
+    "min_notional",
+    "maker_fee",
+    "taker_fee",
+)
+"""Terms that a venue states of an instrument and may change."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +74,18 @@ def _resolve_multiplier(quoted: str) -> tuple[str, float]:
     return match["base"], _FACTORS[factor] if factor in _FACTORS else float(factor)
 
 
-def instruments(listed: pl.DataFrame) -> tuple[pl.DataFrame, Mapping[str, str]]:
+def instruments(
+    listed: pl.DataFrame, terms: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, Mapping[str, str]]:
     """Instruments table and the refused symbols with their reasons.
 
-    `listed`: one row per (venue, symbol) with `effective_from`, the first event seen of it. Terms
-    that neither the symbol nor the defaults tell (tick, step, some contract sizes) are null.
+    `listed`: one row per (venue, symbol) with `effective_from`, the first event seen of it. `terms`:
+    what venues state of themselves (RAW_INSTRUMENT_TERMS); a change of it begins a new row, from the
+    moment at which it was observed. What neither the symbol, the venue nor the defaults tell is null.
     """
     rows: list[dict[str, Any]] = []
     refused: dict[str, str] = {}
-    for venue, symbol, first_seen in listed.select("venue", "symbol", "effective_from").iter_rows():
+    for venue, symbol, first_seen in _with_stated(listed, terms).iter_rows():
         try:
             parsed = parse_symbol(symbol)
         except UnknownInstrumentError as error:
@@ -85,14 +101,35 @@ def instruments(listed: pl.DataFrame) -> tuple[pl.DataFrame, Mapping[str, str]]:
                 "quote": parsed.quote,
                 "settle": parsed.settle,
                 "contract_type": parsed.contract_type,
-                "price_tick": None,
-                "quantity_step": None,
                 "effective_from": first_seen,
-                "effective_to": None,
                 "known_at": first_seen,
             }
         )
-    return INSTRUMENTS.conform(pl.DataFrame(rows, schema=dict(INSTRUMENTS.columns))), refused
+    known = pl.DataFrame(rows, schema=dict(INSTRUMENTS.columns))
+    return INSTRUMENTS.conform(_with_terms(known, terms)), refused
+
+
+def _with_stated(listed: pl.DataFrame, terms: pl.DataFrame | None) -> pl.DataFrame:
+    """First moment of every instrument, also of those that so far are only stated by their venue."""
+    seen = listed.select("venue", "symbol", "effective_from")
+    if terms is not None:
+        stated = terms.select("venue", "symbol", pl.col("observed_at").alias("effective_from"))
+        seen = pl.concat([seen, stated])
+    return seen.group_by("venue", "symbol").agg(pl.col("effective_from").min()).sort("venue", "symbol")
+
+
+def _with_terms(known: pl.DataFrame, terms: pl.DataFrame | None) -> pl.DataFrame:
+    """A row per change of terms after the row that an instrument begins with."""
+    if terms is None or terms.is_empty():
+        return known
+    key = ["venue", "symbol"]
+    changes = effective_dated(terms.select(*key, "observed_at", *_STATED), key=key, values=_STATED)
+    stated = known.drop(*_STATED, "effective_from", "effective_to", "known_at").join(changes, on=key)
+    rows = pl.concat([known, stated.select(known.columns)])
+    rows = rows.sort(*key, "effective_from", maintain_order=True).unique(
+        [*key, "effective_from"], keep="last", maintain_order=True
+    )
+    return rows.with_columns(effective_to=pl.col("effective_from").shift(-1).over(key))
 
 
 def contract_size(venue: str, parsed: PerpetualSymbol) -> float | None:

@@ -1,10 +1,11 @@
-"""Funding intervals as effective-dated rows, read off the settlements themselves."""
+"""Funding intervals, read off the settlements themselves: per settlement, and as effective-dated rows."""
 
 import polars as pl
 
 from funding_pipeline.core.tables import FUNDING_INTERVALS
 
 _INSTRUMENT = ["venue", "symbol"]
+_INTERVALS = (1.0, 2.0, 4.0, 8.0)
 
 
 def funding_intervals(settled: pl.LazyFrame) -> pl.DataFrame:
@@ -28,3 +29,21 @@ def funding_intervals(settled: pl.LazyFrame) -> pl.DataFrame:
         .collect()
     )
     return FUNDING_INTERVALS.conform(runs)
+
+
+def with_inferred_intervals(raw: pl.DataFrame) -> pl.DataFrame:
+    """Raw settled `funding_rates` with `interval_hours` filled in where the venue does not tell it.
+
+    A gap to the settlement before of 1, 2, 4 or 8 h is the interval; after any other gap (a settlement is
+    missing, or it is the first) the interval of the settlement before holds, and for a first one that
+    of the next. Rows that are told keep what they are told; predicted rows are left alone.
+    """
+    settled = pl.col("kind") == "settled"
+    moment = pl.col("settled_at").dt.round("1m")
+    gap = (moment - moment.shift(1)).dt.total_minutes() / 60.0
+    inferred = pl.when(gap.is_in(_INTERVALS)).then(gap)
+    rows = raw.filter(settled).sort(*_INSTRUMENT, "settled_at")
+    filled = rows.with_columns(
+        pl.coalesce("interval_hours", inferred.over(_INSTRUMENT)).alias("interval_hours")
+    ).with_columns(pl.col("interval_hours").forward_fill().backward_fill().over(_INSTRUMENT))
+    return pl.concat([filled.select(raw.columns), raw.filter(~settled | pl.col("kind").is_null())])

@@ -29,7 +29,7 @@ def order_book_depth(raw: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(mid=(pl.col("bid") + pl.col("ask")) / 2)
     )
-    books = books.join(_usd_per_unit(books), on=["venue", "symbol"], how="left")
+    books = _with_sizes(books)
     bids, asks = _side(books, "bid"), _side(books, "ask")
     sized = books.join(bids, on="row", how="left").join(asks, on="row", how="left")
     return sized.select(
@@ -108,7 +108,7 @@ def trade_flow(raw: pl.DataFrame) -> pl.DataFrame:
     """Candidate rows of TRADE_FLOW: taker buys and sells per instrument and minute."""
     if raw.is_empty():
         return TRADE_FLOW.empty()
-    trades = raw.join(_usd_per_unit(raw), on=["venue", "symbol"], how="left").with_columns(
+    trades = _with_sizes(raw).with_columns(
         window_end=pl.col("traded_at").dt.truncate("1m") + pl.duration(minutes=1),
         usd=pl.when(pl.col("is_inverse")).then(pl.col("qty")).otherwise(pl.col("qty") * pl.col("price"))
         * pl.col("size"),
@@ -128,6 +128,12 @@ def trade_flow(raw: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(known_at=pl.col("window_end"))
     )
+
+
+def _with_sizes(rows: pl.DataFrame) -> pl.DataFrame:
+    """`rows` with `size` and `is_inverse`: what the venue told with the row goes before the defaults."""
+    told = rows.join(_usd_per_unit(rows), on=["venue", "symbol"], how="left")
+    return told.with_columns(size=pl.coalesce("contract_size", "size"))
 
 
 def _usd_per_unit(rows: pl.DataFrame) -> pl.DataFrame:

@@ -182,7 +182,8 @@ def normalized_market(market: Market) -> NormalizedMarket:
                 refused.append(bad)
     lazy = {name: frame.lazy() for name, frame in frames.items()}
     listed = listed_instruments(lazy["settled_funding"], lazy["estimated_funding"], lazy["prices"])
-    known, refused_symbols = instruments(listed)
+    terms = market.read("instrument_terms", venues=span.venues, start=span.start, end=span.end)
+    known, refused_symbols = instruments(listed, terms)
     tables = MarketTables(
         instruments=known.lazy(), funding_intervals=funding_intervals(lazy["settled_funding"]).lazy(), **lazy
     )

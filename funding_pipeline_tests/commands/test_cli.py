@@ -77,7 +77,7 @@ def test_sql_over_the_stored_tables(finished_run: Settings) -> None:
     result = _cli("sql", question, "--format", "csv", env=_environment(finished_run))
     assert result.returncode == 0, result.stderr
     frame = pl.read_csv(result.stdout.encode())
-    assert frame["venue"].to_list() == ["binance", "bybit", "deribit", "gate", "hyperliquid"]
+    assert frame["venue"].to_list() == ["binance", "bybit", "deribit", "gate", "hyperliquid", "okx"]
     wrong = _cli("sql", "select * from nowhere", env=_environment(finished_run))
     assert wrong.returncode == 2
     assert "nowhere" in wrong.stderr

@@ -34,7 +34,8 @@ def _instruments(*, steps: tuple[float | None, float | None], tick: float | None
         {
             "venue": venue, "symbol": "BTC/USDT:USDT", "base": "BTC", "multiplier": 1.0, "contract_size": 1.0,
             "quote": "USDT", "settle": "USDT", "contract_type": "linear", "price_tick": tick,
-            "quantity_step": step, "effective_from": AS_OF, "effective_to": None, "known_at": AS_OF,
+            "quantity_step": step, "min_quantity": None, "min_notional": None, "maker_fee": None,
+            "taker_fee": None, "effective_from": AS_OF, "effective_to": None, "known_at": AS_OF,
         }
         for venue, step in zip("ab", steps, strict=True)
     ]  # fmt: skip

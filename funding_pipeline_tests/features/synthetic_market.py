@@ -11,6 +11,7 @@ from funding_pipeline.core.tables import MarketTables
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 INTERVALS = {"alpha": 8, "beta": 8, "gamma": 1}
+NOT_STATED = ("quantity_step", "min_quantity", "min_notional", "maker_fee", "taker_fee")
 
 
 def settled_rows(venue: str, symbol: str, rates: list[tuple[datetime, float, float]]) -> pl.DataFrame:
@@ -36,7 +37,7 @@ def instrument_rows(settled: pl.DataFrame) -> pl.DataFrame:
             pl.lit("USDT").alias("settle"),
             pl.lit("linear").alias("contract_type"),
             pl.lit(None, dtype=pl.Float64).alias("price_tick"),
-            pl.lit(None, dtype=pl.Float64).alias("quantity_step"),
+            *(pl.lit(None, dtype=pl.Float64).alias(name) for name in NOT_STATED),
             pl.lit(None, dtype=schema.UTC).alias("effective_to"),
             pl.col("effective_from").alias("known_at"),
         )

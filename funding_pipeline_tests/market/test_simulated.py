@@ -19,7 +19,7 @@ from funding_pipeline.market.simulation.parameters import SimulationParameters
 from funding_pipeline.market_data.normalization import normalized_market
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
-VENUES = ("binance", "bybit", "deribit", "gate", "hyperliquid")
+VENUES = ("binance", "bybit", "deribit", "gate", "hyperliquid", "okx")
 # Crises in every week, so that short markets too meet caps, shortened intervals and the way back.
 WILD = replace(
     CALIBRATED,
@@ -139,7 +139,7 @@ def test_unknown_table_is_refused(month: SimulatedMarket) -> None:
 
 
 def test_unknown_venue_or_empty_period_gives_no_row(month: SimulatedMarket) -> None:
-    assert month.read("candles", venues=("okx",), start=month.start, end=month.end).is_empty()
+    assert month.read("candles", venues=("kraken",), start=month.start, end=month.end).is_empty()
     assert month.read("candles", venues=VENUES, start=month.start, end=month.start).is_empty()
 
 
@@ -158,14 +158,14 @@ def test_settlements_follow_one_another_at_their_interval(wild: SimulatedMarket)
 def test_a_market_begins_with_the_settlement_at_its_start(month: SimulatedMarket) -> None:
     settled = whole(month, "funding_rates").filter(pl.col("kind") == "settled")
     firsts = settled.group_by("venue", "symbol").agg(pl.col("settled_at").min())
-    assert firsts.height == 35
+    assert firsts.height == 42
     assert (firsts["settled_at"] == month.start).all()
 
 
 def test_estimates_are_known_before_and_differ_from_what_is_paid(wild: SimulatedMarket) -> None:
     rates = whole(wild, "funding_rates")
     predicted, settled = (rates.filter(pl.col("kind") == kind) for kind in ("predicted", "settled"))
-    assert set(predicted["venue"].unique()) == {"binance", "bybit", "gate"}
+    assert set(predicted["venue"].unique()) == {"binance", "bybit", "gate", "okx"}
     assert (predicted["venue_time"] == predicted["settled_at"] - timedelta(hours=1)).all()
     both = predicted.join(settled, on=["venue", "symbol", "settled_at"], suffix="_paid")
     assert both.height == predicted.height
@@ -227,7 +227,7 @@ def test_normalization_takes_every_row(month: SimulatedMarket) -> None:
     normalized = normalized_market(month)
     assert normalized.quarantine.is_empty()
     assert not normalized.refused_symbols
-    assert normalized.tables.instruments.collect().height == 35
+    assert normalized.tables.instruments.collect().height == 42
     estimates = normalized.tables.estimated_funding.collect()
     assert (estimates["known_at"] < estimates["settles_at"]).all()
     assert normalized.tables.funding_intervals.collect()["interval_hours"].n_unique() == 2

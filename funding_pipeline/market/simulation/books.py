@@ -73,12 +73,16 @@ def _turnover_ratio(paths: MarketPaths, instrument: Instrument) -> float:
     return turnover / paths.parameters.books.reference_turnover_usd
 
 
+def unit_size(paths: MarketPaths, instrument: Instrument) -> float:
+    """Coins in one unit of the venue's sizes: Gate's contract, or one coin."""
+    return paths.parameters.coins[instrument[1]].gate_contract if instrument[0] == "gate" else 1.0
+
+
 def contracts(paths: MarketPaths, instrument: Instrument, base: Floats) -> Floats:
     """Coins in the venue's own units: whole contracts on Gate, six decimals of a coin elsewhere."""
     if instrument[0] != "gate":
         return np.maximum(np.round(base, 6), 1e-6)
-    size = paths.parameters.coins[instrument[1]].gate_contract
-    whole: Floats = np.maximum(np.rint(base / size), 1.0)
+    whole: Floats = np.maximum(np.rint(base / unit_size(paths, instrument)), 1.0)
     return whole
 
 
@@ -89,6 +93,7 @@ def _book_block(paths: MarketPaths, instrument: Instrument) -> pl.DataFrame:
         "venue": venue,
         "symbol": paths.parameters.symbol(venue, coin),
         "observed_at": seen.observed_at,
+        "contract_size": np.full(len(seen.hour), unit_size(paths, instrument)),
     }
     for side, sign in (("bid", -1.0), ("ask", 1.0)):
         price, quantity = _side(paths, instrument, seen, side=side, sign=sign)

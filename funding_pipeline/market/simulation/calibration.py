@@ -84,6 +84,25 @@ VENUES = {
         candles=("trade", "mark", "spot"),
         announces_estimate=True,
     ),
+    # No dampener and no shortened interval in the record; common_share from the correlation of 0.66 with
+    # Binance (0.79 between Binance and Bybit); caps are an assumption (OKX sets them per contract).
+    "okx": VenueParameters(
+        settle="USDT",
+        interval_hours=8,
+        interest=1.0,
+        dampener=0.0,
+        major_cap=37.5,
+        cap=150.0,
+        shortening=None,
+        rate_decimals=10,
+        common_share=0.62,
+        venue_share=0.05,
+        own_scales=_CENTRALISED,
+        plateau_kept=1.0,
+        basis_pass_through=0.30,
+        candles=("trade", "mark", "spot"),
+        announces_estimate=True,
+    ),
     "hyperliquid": VenueParameters(
         settle="USDC",
         interval_hours=1,

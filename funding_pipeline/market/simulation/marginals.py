@@ -2,6 +2,9 @@
 
 Recorded history of 2023-07-01 to 2025-07-01 (Deribit's BNB from 2024-09). Deribit's BTC and ETH are
 those of its inverse perpetuals, the only ones recorded; they are simulated as linear like the others.
+OKX's BTC and ETH are its settled rates until 2024-07; the other five coins are its announced rates, since
+no settled ones were recorded. Nothing settled exactly at the interest rate there (no dampener): the
+plateau of 0.01 only gives the edge a width.
 A row: shares of settlements below and at the interest rate; quantiles 50, 90, 99 and 99.9 % of the
 distance below it and above it, in bp per 8 h (see PremiumMarginal).
 """
@@ -39,6 +42,15 @@ _ROWS: dict[str, dict[str, _Row]] = {
         "DOGE": (0.486, 0.404, (0.77, 1.55, 2.36, 3.55), (2.61, 6.93, 12.91, 22.21)),
         "BNB": (0.521, 0.406, (1.36, 5.22, 11.07, 15.45), (2.54, 7.70, 12.35, 13.73)),
         "AVAX": (0.415, 0.489, (0.94, 2.27, 3.65, 4.58), (2.60, 5.44, 8.77, 12.78)),
+    },
+    "okx": {
+        "BTC": (0.624, 0.010, (0.79, 1.50, 2.23, 3.57), (0.85, 3.58, 6.79, 10.79)),
+        "ETH": (0.598, 0.010, (0.78, 1.56, 2.25, 4.19), (0.92, 3.53, 5.57, 7.33)),
+        "SOL": (0.617, 0.032, (1.18, 4.78, 7.70, 12.37), (1.43, 4.78, 13.13, 25.89)),
+        "XRP": (0.634, 0.029, (1.10, 3.45, 7.07, 9.91), (1.43, 4.53, 8.97, 12.05)),
+        "DOGE": (0.637, 0.036, (0.97, 4.63, 8.02, 12.01), (1.42, 5.50, 9.48, 13.54)),
+        "BNB": (0.690, 0.030, (1.71, 6.48, 12.90, 23.32), (1.47, 5.48, 12.21, 17.65)),
+        "AVAX": (0.700, 0.028, (1.72, 5.48, 11.55, 16.23), (2.31, 5.68, 10.14, 13.02)),
     },
     "hyperliquid": {
         "BTC": (0.185, 0.520, (1.21, 2.88, 5.23, 8.33), (2.42, 7.03, 14.02, 27.85)),

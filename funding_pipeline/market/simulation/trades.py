@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from funding_pipeline.market.simulation.books import Snapshots, contracts, snapshots
+from funding_pipeline.market.simulation.books import Snapshots, contracts, snapshots, unit_size
 from funding_pipeline.market.simulation.frames import block, table_of
 from funding_pipeline.market.simulation.grid import Times
 from funding_pipeline.market.simulation.paths import MarketPaths
@@ -39,6 +39,7 @@ def _trade_block(paths: MarketPaths, instrument: Instrument) -> pl.DataFrame:
             "price": price.ravel(),
             "qty": contracts(paths, instrument, usd / price).ravel(),
             "id": pl.Series(np.arange(buys.size) + 1).cast(pl.String),
+            "contract_size": np.full(buys.size, unit_size(paths, instrument)),
         },
     )
 

@@ -1,0 +1,152 @@
+"""The local testnet as a process: serving it, and starting one beside a run that needs it.
+
+What lives here: ports, child processes and their logs. What does not: what the testnet is (`testnet`).
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from funding_pipeline.commands.console import console
+from funding_pipeline.commands.instance import fixed_environment
+from funding_pipeline.core.errors import TestnetError
+from funding_pipeline.market.choice import identity, served_market
+from funding_pipeline.settings import Settings
+from funding_pipeline.venues.connection import LOOPBACK
+
+_START_SECONDS = 120.0
+_POLL_SECONDS = 0.1
+# A run reads only history; its testnet needs little more than the hour in which it runs.
+_DAYS_AHEAD_OF_A_RUN = 2
+_DAYS_AHEAD_OF_THE_UI = 365
+
+
+def serve_testnet(
+    settings: Settings,
+    *,
+    port: int | None,
+    speed: float,
+    at: datetime | None,
+    fresh: bool,
+    host: str,
+    ahead_days: int,
+    parent: int | None,
+) -> None:
+    """Serve the market of `settings` until interrupted; its state lies in the market's folder."""
+    from funding_pipeline.testnet.serving import serve
+
+    state = _folder(settings) / "state.json"
+    if fresh:
+        state.unlink(missing_ok=True)
+    source = settings.source_market()
+    serve(
+        settings.source_market(ahead_days=ahead_days),
+        identity=identity(source),
+        port=settings.testnet_port if port is None else port,
+        speed=speed,
+        start=at,
+        history_end=source.span().end,
+        state=state,
+        host=host,
+        parent=parent,
+    )
+
+
+@contextmanager
+def local_testnet(settings: Settings) -> Iterator[Settings]:
+    """Settings whose testnet is running: the one on the set port, or one started for as long as this lasts.
+
+    A testnet of another market on that port is left alone; ours then takes a free port.
+    """
+    if not settings.uses_testnet or _serves(settings):
+        yield settings
+        return
+    port = _port(settings)
+    process = start_testnet(settings, port=port, ahead_days=_DAYS_AHEAD_OF_A_RUN)
+    try:
+        yield settings.model_copy(update={"testnet_port": port})
+    finally:
+        stop(process)
+
+
+def testnet_beside(settings: Settings) -> Settings:
+    """Settings whose testnet is running; one that is started here ends when this process is gone."""
+    if not settings.uses_testnet or _serves(settings):
+        return settings
+    port = _port(settings)
+    start_testnet(settings, port=port, ahead_days=_DAYS_AHEAD_OF_THE_UI, speed=settings.testnet_speed)
+    return settings.model_copy(update={"testnet_port": port})
+
+
+def _serves(settings: Settings) -> bool:
+    """Whether a testnet of this very market is running on the set port."""
+    return served_market(settings.testnet_port) == identity(settings.source_market())
+
+
+def _port(settings: Settings) -> int:
+    return settings.testnet_port if _is_free(settings.testnet_port) else _free_port()
+
+
+def start_testnet(
+    settings: Settings, *, port: int, ahead_days: int, speed: float = 1.0
+) -> subprocess.Popen[bytes]:
+    """Start a testnet of this market and wait until it answers; raises TestnetError with its last words."""
+    log = _folder(settings) / "testnet.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    options = ["--port", str(port), "--ahead-days", str(ahead_days), "--speed", str(speed)]
+    command = [sys.executable, "-m", "funding_pipeline", "testnet", *options, "--parent", str(os.getpid())]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            command,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **_environment(settings)},
+            start_new_session=True,  # a Ctrl-C is for us first: we stop it when we are done with it
+        )
+    until = time.monotonic() + _START_SECONDS
+    while served_market(port) is None:
+        if process.poll() is not None or time.monotonic() > until:
+            process.kill()
+            words = log.read_text("utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
+            raise TestnetError(f"the local testnet did not start: {words[-1].strip()} (log: {log})")
+        time.sleep(_POLL_SECONDS)
+    console.print(f"[dim]local testnet on {LOOPBACK}:{port}, log in {log}[/]", soft_wrap=True)
+    return process
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask a child to end, and wait; it saves its state first."""
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The settings of this process for a child, also those that were given in code."""
+    given = {f"FUNDING_{name.upper()}": str(getattr(settings, name)) for name in settings.model_fields_set}
+    dropped = {name: value for name, value in given.items() if value != "None"}
+    return {**dropped, **fixed_environment(settings)}
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.state_dir / "testnet"
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex((LOOPBACK, port)) != 0
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((LOOPBACK, 0))
+        number: int = probe.getsockname()[1]
+        return number

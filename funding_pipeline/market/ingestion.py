@@ -1,0 +1,231 @@
+"""Fetch from venues what a landing folder lacks: every venue at once, resumable, with progress.
+
+What lives here: which series of a venue to fetch, in which windows, and what becomes of a failure. What
+does not: how a venue is asked (`venues`), or where rows lie (`landing`).
+
+A venue that cannot be reached costs its own rows only; a series that a venue answers badly costs that
+series only. Both are in the report, by name. What was landed before stays.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import polars as pl
+
+from funding_pipeline.core.errors import TestnetError, VenueAnswerError, VenueError
+from funding_pipeline.market.landing import Landing, Series, Window
+from funding_pipeline.market.snapshots import take_snapshots
+from funding_pipeline.market_data.instruments import parse_symbol
+from funding_pipeline.venues.archive import BodyArchive
+from funding_pipeline.venues.connection import Connection
+from funding_pipeline.venues.dialect import CandleKind, VenueDialect
+from funding_pipeline.venues.public import Gap, Listing, PublicGateway
+
+# A settlement may be published up to a minute late (OKX), a bar a little after its end: what lies this
+# close to now is fetched again next time.
+_SETTLING = timedelta(minutes=2)
+MAX_SKEW_MS = 5_000
+HISTORY: Mapping[str, tuple[str, ...]] = {
+    "funding_rates": ("settled",),
+    "candles": ("trade", "mark", "index"),
+    "open_interest": ("history",),
+}
+"""Tables that a venue tells of the past, with the kinds of their series."""
+Progress = Callable[[str, int, int], None]
+"""Called with venue, series done and series in all."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to have in the landing folder: `tables` of RAW_TABLES over [start, end) UTC.
+
+    `coins`: bases to read, or None for every instrument that the venue serves.
+    """
+
+    tables: frozenset[str]
+    start: datetime
+    end: datetime
+    coins: frozenset[str] | None = None
+
+
+@dataclass
+class IngestReport:
+    """What an ingestion found, in lines that begin with the venue's name.
+
+    `unreachable`: venues given up, with the reason; `problems`: answers that were none; `gaps`: rows that a
+    venue, asked twice, does not have; `refused`: instruments that cannot be used.
+    """
+
+    unreachable: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    series: int = 0
+    rows: int = 0
+
+
+def ingest(
+    dialects: Sequence[VenueDialect],
+    connection: Connection,
+    landing: Landing,
+    wanted: Wanted,
+    *,
+    archive: BodyArchive | None = None,
+    progress: Progress | None = None,
+) -> IngestReport:
+    """Bring the landing folder up to `wanted`. Raises StorageError when it cannot be written."""
+    report = IngestReport()
+
+    async def everything() -> None:
+        jobs = (
+            _Venue(dialect, connection, landing, wanted, report, archive, progress or _silent).ingest()
+            for dialect in dialects
+        )
+        await asyncio.gather(*jobs)
+
+    asyncio.run(everything())
+    return report
+
+
+def _silent(venue: str, done: int, total: int) -> None:
+    """No progress wanted."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    series: Series
+    window: Window
+
+
+@dataclass
+class _Venue:
+    """One venue's share of an ingestion."""
+
+    dialect: VenueDialect
+    connection: Connection
+    landing: Landing
+    wanted: Wanted
+    report: IngestReport
+    archive: BodyArchive | None
+    progress: Progress
+
+    async def ingest(self) -> None:
+        """Fetch everything of this venue; an unreachable venue is reported, not raised."""
+        record = None if self.archive is None else self.archive.record
+        try:
+            async with PublicGateway(self.dialect, self.connection, record=record) as gateway:
+                await self._all(gateway)
+        except* (VenueError, TestnetError) as errors:
+            self.report.unreachable[self.dialect.name] = str(first_error(errors))
+
+    async def _all(self, gateway: PublicGateway) -> None:
+        now = datetime.fromtimestamp(await self.connection.clock_ms() / 1000, UTC)
+        skew = await gateway.clock_skew_ms()
+        if skew is not None and abs(skew) > MAX_SKEW_MS:
+            self.report.problems.append(
+                f"{self.dialect.name}: its clock is {skew / 1000:+.1f} s off this machine's: set the time"
+            )
+        listing = await gateway.instruments()
+        self.report.refused.update(
+            {f"{self.dialect.name} {symbol}": reason for symbol, reason in listing.refused.items()}
+        )
+        symbols = self._symbols(listing)
+        tasks = list(self._tasks(symbols, now))
+        total = len(tasks) + 1
+        self.progress(self.dialect.name, 0, total)
+        done = 0
+        lanes = asyncio.Semaphore(self.dialect.concurrency)
+
+        async def run(task: _Task) -> None:
+            nonlocal done
+            async with lanes:
+                await self._fetch(gateway, task)
+            done += 1
+            self.progress(self.dialect.name, done, total)
+
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(run(task))
+        self.report.gaps.extend(_described(gap) for gap in gateway.gaps)
+        problems = await take_snapshots(
+            gateway, self.landing, listing, symbols, wanted=self.wanted.tables, end=self.wanted.end, now=now
+        )
+        self.report.problems.extend(problems)
+        self.progress(self.dialect.name, total, total)
+
+    def _symbols(self, listing: Listing) -> list[str]:
+        """Instruments to read, by name."""
+        coins = self.wanted.coins
+        return sorted(
+            terms.symbol
+            for terms in listing.terms
+            if coins is None or parse_symbol(terms.symbol).base in coins
+        )
+
+    def _tasks(self, symbols: Iterable[str], now: datetime) -> Iterator[_Task]:
+        """What is missing, series by series and quarter by quarter."""
+        for series, until in self._series(symbols, now):
+            end = min(self.wanted.end, until)
+            for window in self.landing.missing(series, start=self.wanted.start, end=end):
+                yield from (_Task(series, part) for part in by_quarter(window))
+
+    def _series(self, symbols: Iterable[str], now: datetime) -> Iterator[tuple[Series, datetime]]:
+        """Every series of history with the moment up to which it is final."""
+        closed = (now - _SETTLING).replace(minute=0, second=0, microsecond=0)
+        settled = (now - _SETTLING).replace(second=0, microsecond=0)
+        name, tables = self.dialect.name, self.wanted.tables
+        for symbol in symbols:
+            if "funding_rates" in tables:
+                yield Series("funding_rates", name, symbol, "settled"), settled
+            if "candles" in tables:
+                for kind in self.dialect.candle_kinds:
+                    yield Series("candles", name, symbol, kind), closed
+            if "open_interest" in tables and self.dialect.has_open_interest_history:
+                yield Series("open_interest", name, symbol, "history"), closed
+
+    async def _fetch(self, gateway: PublicGateway, task: _Task) -> None:
+        """One window of one series. A bad answer costs this window; worse ends the venue's turn."""
+        series, (start, end) = task.series, task.window
+        try:
+            rows = await rows_of(gateway, series, start, end)
+        except VenueAnswerError as error:
+            self.report.problems.append(str(error))
+            return
+        self.landing.write(series, rows, start=start, end=end)
+        self.report.series += 1
+        self.report.rows += rows.height
+
+
+async def rows_of(gateway: PublicGateway, series: Series, start: datetime, end: datetime) -> pl.DataFrame:
+    """Rows of a series in [start, end), as the venue tells them now."""
+    if series.table == "funding_rates":
+        return await gateway.settled_funding(series.symbol, start, end)
+    if series.table == "open_interest":
+        return await gateway.open_interest_history(series.symbol, start, end)
+    return await gateway.candles(series.symbol, cast(CandleKind, series.kind), start, end)
+
+
+def _described(gap: Gap) -> str:
+    return (
+        f"{gap.venue}: {gap.symbol} {gap.table}: the venue has no row for {gap.missing} moments between "
+        f"{gap.start:%Y-%m-%d %H:%M} and {gap.end:%Y-%m-%d %H:%M}"
+    )
+
+
+def by_quarter(window: Window) -> Iterator[Window]:
+    """A window cut at calendar quarters (UTC), so that work that was interrupted resumes in pieces."""
+    start, end = window
+    while start < end:
+        month = start.month - (start.month - 1) % 3 + 3
+        after = datetime(start.year + (month > 12), (month - 1) % 12 + 1, 1, tzinfo=UTC)
+        yield start, min(after, end)
+        start = after
+
+
+def first_error(errors: BaseExceptionGroup[Exception]) -> BaseException:
+    """The first single error of a group."""
+    first: BaseException = errors.exceptions[0]
+    return first_error(first) if isinstance(first, BaseExceptionGroup) else first

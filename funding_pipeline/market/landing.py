@@ -1,0 +1,150 @@
+"""Where rows fetched from venues land: Parquet files that say which period they cover. Append-only.
+
+What lives here: writing and reading such files, and what is still missing. What does not: fetching
+(`ingestion`), or the tables made of these rows (`defs`).
+
+A file is one series (table, venue, kind, symbol) over one window: `<series>/<start>-<end>.parquet`. It
+is written whole and renamed into place, so a file that is there is complete: an interrupted backfill
+goes on where it stopped. Snapshots (books, terms) are files of one moment.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from funding_pipeline.core.errors import MarketDataError, StorageError
+from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES
+
+_STAMP = "%Y%m%dT%H%M%S"
+_FILE = re.compile(r"(\d{8}T\d{6})-(\d{8}T\d{6})\.parquet")
+_LONGEST_ESTIMATE = timedelta(hours=24)
+Window = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One stream of rows: `kind` tells candles of trades from those of marks; else it is `all`."""
+
+    table: str
+    venue: str
+    symbol: str
+    kind: str = "all"
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Files below `folder`. Times are UTC, whole seconds; windows are [start, end)."""
+
+    folder: Path
+
+    def missing(self, series: Series, *, start: datetime, end: datetime) -> list[Window]:
+        """The parts of [start, end) that no file covers, oldest first."""
+        gaps: list[Window] = []
+        reached = start
+        for first, last in sorted(self._windows(series)):
+            if last <= reached:
+                continue
+            if first >= end:
+                break
+            if first > reached:
+                gaps.append((reached, first))
+            reached = last
+        if reached < end:
+            gaps.append((reached, end))
+        return gaps
+
+    def write(self, series: Series, rows: pl.DataFrame, *, start: datetime, end: datetime) -> None:
+        """Keep `rows` as all there is in [start, end); raises StorageError and leaves no half file."""
+        schema = RAW_TABLES[series.table]
+        frame = rows.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+        path = self._folder(series) / f"{start:{_STAMP}}-{end:{_STAMP}}.parquet"
+        half = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            frame.write_parquet(half, compression="zstd", compression_level=1)
+            half.replace(path)
+        except OSError as error:
+            half.unlink(missing_ok=True)
+            raise StorageError(
+                f"{path}: cannot be written ({error.strerror or error}); nothing is lost"
+            ) from error
+
+    def read(self, table: str, *, venues: Iterable[str], start: datetime, end: datetime) -> pl.DataFrame:
+        """Rows of `table` with `start <= event time < end`, without repeats, by instrument and time."""
+        schema = dict(RAW_TABLES[table])
+        paths = [path for venue in venues for path in self._files(table, venue, start=start, end=end)]
+        if not paths:
+            return pl.DataFrame(schema=schema)
+        moment = pl.col(RAW_EVENT_TIME[table])
+        lazy = pl.concat([self._scan(path, schema) for path in paths])
+        inside = lazy.filter(moment.is_between(start, end, closed="left") | moment.is_null())
+        order = [name for name in ("venue", "symbol", "kind", RAW_EVENT_TIME[table], "id") if name in schema]
+        try:
+            return inside.unique(maintain_order=True).sort(order, maintain_order=True).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise self._broken(paths, error) from error
+
+    def windows(self, table: str, venue: str, kind: str) -> Iterator[tuple[str, Window]]:
+        """Symbol and window of every file of a kind of series, by name; files without rows are left out."""
+        for path in sorted((self.folder / table / venue / kind).glob("*/*.parquet")):
+            window = _window(path)
+            symbols = pl.read_parquet(path, columns=["symbol"], n_rows=1)["symbol"].to_list()
+            if window is not None and symbols:
+                yield symbols[0], window
+
+    def fingerprint(self, *, start: datetime, end: datetime) -> str:
+        """Changes when a file that touches [start, end) is added: what was made of them is out of date."""
+        names = []
+        for path in sorted(self.folder.glob("*/*/*/*/*.parquet")):
+            window = _window(path)
+            if window is not None and window[0] < end and window[1] > start:
+                names.append(str(path.relative_to(self.folder)))
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+    def _scan(self, path: Path, schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.LazyFrame:
+        return pl.scan_parquet(path, schema=schema, missing_columns="insert")
+
+    def _broken(self, paths: list[Path], error: Exception) -> MarketDataError:
+        """Name the file that cannot be read; the mend is to fetch its window again."""
+        for path in paths:
+            try:
+                pl.read_parquet(path, n_rows=1)
+            except (pl.exceptions.PolarsError, OSError):
+                return MarketDataError(f"{path}: cannot be read; delete it and its window is fetched again")
+        return MarketDataError(f"{self.folder}: {str(error).splitlines()[0]}")
+
+    def _files(self, table: str, venue: str, *, start: datetime, end: datetime) -> list[Path]:
+        """Files that may hold events of [start, end): an estimate is observed before it comes true."""
+        found = []
+        for path in sorted((self.folder / table / venue).glob("*/*/*.parquet")):
+            window = _window(path)
+            if window is not None and window[0] < end and window[1] > start - _LONGEST_ESTIMATE:
+                found.append(path)
+        return found
+
+    def _windows(self, series: Series) -> list[Window]:
+        folder = self._folder(series)
+        paths = folder.iterdir() if folder.is_dir() else ()
+        return [window for path in paths if (window := _window(path)) is not None]
+
+    def _folder(self, series: Series) -> Path:
+        return self.folder / series.table / series.venue / series.kind / _file_name(series.symbol)
+
+
+def _window(path: Path) -> Window | None:
+    match = _FILE.fullmatch(path.name)
+    if match is None:
+        return None
+    first, last = (datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) for stamp in match.groups())
+    return first, last
+
+
+def _file_name(symbol: str) -> str:
+    """A unified symbol without the characters that a path cannot hold; the rows carry the symbol itself."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", symbol)

@@ -1,0 +1,58 @@
+"""Make landed history anew from the bodies that were kept, through the parser and normalization of today.
+
+What lives here: asking the archive exactly what the venues were asked. What does not: fetching
+(`ingestion`). Snapshots of the present are not replayed: their bodies are repeats of one request.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from funding_pipeline.core.errors import TestnetError, VenueError
+from funding_pipeline.market.ingestion import HISTORY, IngestReport, Progress, first_error, rows_of
+from funding_pipeline.market.landing import Landing, Series
+from funding_pipeline.venues.dialect import VenueDialect
+from funding_pipeline.venues.public import PublicGateway
+from funding_pipeline.venues.routing import ArchiveConnection
+
+
+def replay(
+    dialects: Sequence[VenueDialect], bodies: Path, landing: Landing, *, progress: Progress
+) -> IngestReport:
+    """Rewrite every landed window of history from the archive in `bodies`; a window fails by name.
+
+    A window whose bodies are missing keeps the rows it had.
+    """
+    report = IngestReport()
+
+    async def everything() -> None:
+        for dialect in dialects:
+            try:
+                await _venue(dialect, bodies, landing, report, progress)
+            except* (VenueError, TestnetError) as errors:
+                report.unreachable[dialect.name] = str(first_error(errors))
+
+    asyncio.run(everything())
+    return report
+
+
+async def _venue(
+    dialect: VenueDialect, bodies: Path, landing: Landing, report: IngestReport, progress: Progress
+) -> None:
+    windows = [
+        (Series(table, dialect.name, symbol, kind), window)
+        for table, kinds in HISTORY.items()
+        for kind in kinds
+        for symbol, window in landing.windows(table, dialect.name, kind)
+    ]
+    async with PublicGateway(dialect, ArchiveConnection(bodies)) as gateway:
+        for done, (series, (start, end)) in enumerate(windows, start=1):
+            try:
+                rows = await rows_of(gateway, series, start, end)
+            except VenueError as error:
+                report.problems.append(str(error))
+                continue
+            landing.write(series, rows, start=start, end=end)
+            report.series += 1
+            report.rows += rows.height
+            progress(dialect.name, done, len(windows))

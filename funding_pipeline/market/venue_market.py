@@ -1,0 +1,139 @@
+"""A market that is fetched from venues through ccxt: live exchanges, or the local testnet.
+
+What lives here: the `Market` contract over a landing folder. What does not: fetching (`ingestion`),
+venues' peculiarities (`venues`), or whose rows a testnet serves (`testnet`).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from funding_pipeline.core.errors import VenueUnavailableError
+from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, MarketSpan
+from funding_pipeline.market.ingestion import IngestReport, Progress, Wanted, ingest
+from funding_pipeline.market.landing import Landing
+from funding_pipeline.market.replay import replay
+from funding_pipeline.market.visits import Visits
+from funding_pipeline.market_data.intervals import with_inferred_intervals
+from funding_pipeline.venues.archive import BodyArchive
+from funding_pipeline.venues.connection import Connection
+from funding_pipeline.venues.registry import dialect_of
+
+_LONGEST_GAP = timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class VenueMarket:
+    """Rows of `venues` from `start` until `end()`, landed below `folder` and never fetched twice.
+
+    `coins`: bases to read, None for all. Rows in the past do not change; what only exists in the present
+    (books, estimates) is added to by each ingestion.
+    """
+
+    name: str
+    simulated: bool
+    connect: Callable[[], Connection] = field(repr=False)
+    venues: tuple[str, ...]
+    start: datetime
+    end: Callable[[], datetime] = field(repr=False)
+    folder: Path
+    coins: frozenset[str] | None = None
+
+    @property
+    def label(self) -> str:
+        """Name of the market in reports, with the way by which it came."""
+        return self.name
+
+    @property
+    def is_simulated(self) -> bool:
+        """True where the rows behind the testnet are made up."""
+        return self.simulated
+
+    def span(self) -> MarketSpan:
+        """From `start` to the end of the current hour on the venues' clock; no venue is asked for it."""
+        return self._span
+
+    @cached_property
+    def _span(self) -> MarketSpan:
+        end = self.end()
+        hour = end.replace(minute=0, second=0, microsecond=0)
+        return MarketSpan(self.start, hour + timedelta(hours=1), tuple(sorted(self.venues)))
+
+    def fetch(
+        self,
+        *,
+        tables: Iterable[str] = tuple(RAW_TABLES),
+        venues: Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        progress: Progress | None = None,
+    ) -> IngestReport:
+        """Land what is missing; venues that cannot be reached are in the report, by name."""
+        span = self.span()
+        wanted = Wanted(
+            tables=frozenset(tables),
+            start=max(start or span.start, span.start),
+            end=min(end or span.end, span.end),
+            coins=self.coins,
+        )
+        names = sorted(set(venues or span.venues) & set(span.venues))
+        connection = self.connect()
+        with BodyArchive(self.folder / "bodies") as archive:
+            report = ingest(
+                [dialect_of(name) for name in names],
+                connection,
+                self._landing,
+                wanted,
+                archive=archive,
+                progress=progress,
+            )
+        self._remember(wanted, [name for name in names if name not in report.unreachable], report)
+        return report
+
+    def replay(self, *, progress: Progress) -> IngestReport:
+        """Make landed history anew from the kept bodies; no venue is asked."""
+        dialects = [dialect_of(name) for name in self.span().venues]
+        return replay(dialects, self.folder / "bodies", self._landing, progress=progress)
+
+    def read(self, table: str, *, venues: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
+        """Landed rows of `table`, after fetching what is missing of them.
+
+        Raises VenueUnavailableError with one line per venue that is needed and cannot be reached.
+        """
+        if self._lacks(table, venues, start, end):
+            report = self.fetch(tables=(table,), venues=venues, start=start, end=end)
+            if report.unreachable:
+                raise VenueUnavailableError("; ".join(report.unreachable.values()))
+        if table != "funding_rates":
+            return self._landing.read(table, venues=venues, start=start, end=end)
+        # Where a venue does not tell an interval it is the gap, also to a settlement before `start`.
+        earlier = self._landing.read(table, venues=venues, start=start - _LONGEST_GAP, end=end)
+        moment = pl.col(RAW_EVENT_TIME[table])
+        return with_inferred_intervals(earlier).filter((moment >= start) | moment.is_null())
+
+    def digest(self, *, start: datetime, end: datetime) -> str:
+        """Changes when rows of [start, end) have landed since."""
+        return self._landing.fingerprint(start=start, end=end)
+
+    def _lacks(self, table: str, venues: Iterable[str], start: datetime, end: datetime) -> bool:
+        """Whether a venue has to be asked: not for what has been fetched whole, or a minute ago."""
+        span = self.span()
+        first, last = max(start, span.start), min(end, span.end)
+        return any(not self._visits.covers(venue, table, first, last) for venue in venues)
+
+    def _remember(self, wanted: Wanted, venues: Iterable[str], report: IngestReport) -> None:
+        for venue in venues:
+            if not any(problem.startswith(f"{venue}:") for problem in report.problems):
+                self._visits.note(venue, wanted.tables, wanted.start, wanted.end)
+
+    @cached_property
+    def _visits(self) -> Visits:
+        return Visits(self.folder / "visits.json", coins=self.coins)
+
+    @cached_property
+    def _landing(self) -> Landing:
+        return Landing(self.folder / "rows")

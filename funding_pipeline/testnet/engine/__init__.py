@@ -1,0 +1,1 @@
+"""The venue-neutral engine: orders, positions, margin, funding, liquidation. No HTTP, no venue's names."""

@@ -1,0 +1,119 @@
+"""Serving a market until interrupted: what `funding-pipeline testnet` does.
+
+What lives here: start, signals, the lines that tell how to use it. What does not: options and settings
+(`commands`), HTTP (`server`).
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+from funding_pipeline.core.errors import TestnetError
+from funding_pipeline.core.market import Market
+from funding_pipeline.testnet.clock import TestnetClock
+from funding_pipeline.testnet.raw_market import RawMarket, milliseconds
+from funding_pipeline.testnet.server import TestnetServer, check_loopback
+from funding_pipeline.testnet.state import StateFile
+from funding_pipeline.testnet.testnet import Testnet
+
+_PARENT_POLL_SECONDS = 1.0
+
+
+def serve(
+    market: Market,
+    *,
+    identity: str,
+    port: int,
+    speed: float,
+    start: datetime | None,
+    history_end: datetime,
+    state: Path | None,
+    host: str = "127.0.0.1",
+    parent: int | None = None,
+) -> None:
+    """Serve `market` until SIGINT or SIGTERM, or until the process `parent` is gone; then save and return.
+
+    Market time goes on from `start`; None: from the saved state, or else from `history_end`.
+    Raises TestnetError naming what is wrong: host, port, time, state.
+    """
+    check_loopback(host)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    keeper = None if state is None else StateFile(state)
+    begin = _start(start, history_end, keeper)
+    rows = RawMarket(market)
+    del market
+    rows.read_everything()  # now: the first request would run into its time-out
+    testnet = Testnet(rows, TestnetClock(begin, speed), identity=identity)
+    server = TestnetServer(testnet, host=host, port=port, state=keeper)
+    asyncio.run(_serve(server, parent))
+
+
+def _start(start: datetime | None, history_end: datetime, keeper: StateFile | None) -> int:
+    saved = None if keeper is None else keeper.saved_time()
+    if start is None:
+        return milliseconds(history_end) if saved is None else saved
+    wanted = milliseconds(start)
+    if saved is not None and wanted < saved:
+        raise TestnetError(
+            f"--at {start:%Y-%m-%d %H:%M} lies before the accounts' last moment, {_text(saved)}; "
+            "start with --fresh to forget them"
+        )
+    return wanted
+
+
+async def _serve(server: TestnetServer, parent: int | None) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopped.set)
+    await server.start()
+    _tell(server)
+    watch = None if parent is None else asyncio.create_task(_watch(parent, stopped))
+    try:
+        await stopped.wait()
+    finally:
+        if watch is not None:
+            watch.cancel()
+        await server.stop()
+    print("testnet stopped", flush=True)
+
+
+async def _watch(parent: int, stopped: asyncio.Event) -> None:
+    """Stop when the process `parent` is gone: nobody would stop us then."""
+    is_child = os.getppid() == parent
+    while True:
+        if (is_child and os.getppid() != parent) or not _is_alive(parent):
+            stopped.set()
+            return
+        await asyncio.sleep(_PARENT_POLL_SECONDS)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _tell(server: TestnetServer) -> None:
+    testnet, address = server.testnet, server.address
+    lines = [
+        f"testnet on {address}, plain HTTP: {testnet.market.label}. Nothing here is real money.",
+        f"market time {_text(testnet.clock.now())}, {testnet.clock.speed:g} seconds per second",
+        *(f"  {venue:<12} Host: {', '.join(s.dialect.hosts)}" for venue, s in testnet.seats.items()),
+        "a test account (the answer has its keys by ccxt's names):",
+        f"""  curl -s {address}/admin/accounts -d '{{"venue": "{next(iter(testnet.seats))}", """
+        """"balance": "100000"}'""",
+        f"what else there is: curl -s {address}/",
+    ]
+    print("\n".join(lines), flush=True)
+
+
+def _text(milliseconds_: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds_ / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,112 @@
+"""What is special to Deribit: hourly sums of continuous funding, sizes in coins or dollars, no mark candles.
+
+What lives here: Deribit's perpetuals for reading, linear (`BTC_USDC-PERPETUAL`) and inverse
+(`BTC-PERPETUAL`, `ETH-PERPETUAL`). What does not: any private call; this venue is not traded on.
+
+Requests that loading markets costs: one, `get_instruments?kind=future` (all kinds: thousands of options).
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from funding_pipeline.venues.dialect import (
+    CandleKind,
+    EstimatedRate,
+    Json,
+    SettledRate,
+    VenueDialect,
+    _utc,
+)
+
+HOUR_MS = 3_600_000
+INVERSE = ("BTC", "ETH")
+"""Coins whose perpetuals settle in themselves."""
+
+
+class DeribitVenue(VenueDialect):
+    """Deribit's perpetuals, public data only.
+
+    Funding accrues continuously; the history has one row an hour with the sum over that hour
+    (`interest_1h`) and over eight (`interest_8h`, which overlaps with its neighbours and is what ccxt gives).
+    """
+
+    name: ClassVar[str] = "deribit"
+    ccxt_id: ClassVar[str] = "deribit"
+    candle_kinds: ClassVar[tuple[CandleKind, ...]] = ("trade",)  # `price=mark` silently gives trade candles
+    candle_page: ClassVar[int] = 5000
+    funding_page: ClassVar[int] = 744
+
+    def client_class(self) -> type:
+        """ccxt's deribit, asking for futures only and reading sizes and the present rate as they are.
+
+        ccxt gives amounts as Deribit does (coins, or dollars of an inverse perpetual) beside a contract size
+        of 0.001 or 10 that they are not counted in; and as the rate of now the sum of the last 8 hours.
+        """
+        import ccxt.async_support as ccxt
+
+        class Deribit(ccxt.deribit):  # type: ignore[misc,name-defined,unused-ignore]
+            def describe(self) -> Any:
+                description = super().describe()
+                description["has"]["fetchCurrencies"] = False
+                return description
+
+            async def fetch_markets(self, params: Any = None) -> Any:
+                markets = await super().fetch_markets({"kind": "future", **(params or {})})
+                return [{**market, "contractSize": 1.0} if market["swap"] else market for market in markets]
+
+            async def fetch_funding_rate(self, symbol: str, params: Any = None) -> Any:
+                ticker = await self.fetch_ticker(symbol, params or {})
+                return {**self.parse_funding_rate({}, self.market(symbol)), **_rate_of(ticker["info"])}
+
+        return Deribit
+
+    def serves(self, market: Json) -> bool:
+        """Perpetuals settled in USDC, and the two that settle in their own coin."""
+        if not market.get("swap"):
+            return False
+        if market.get("linear"):
+            return market.get("settle") == "USDC"
+        is_inverse = bool(market.get("inverse")) and market.get("settle") == market.get("base")
+        return is_inverse and market.get("base") in INVERSE and market.get("quote") == "USD"
+
+    # --- funding
+    def settled_rate(self, row: Json, market: Json) -> SettledRate:
+        """`interest_1h`: the hour that ends at the row's time."""
+        rate = row["info"].get("interest_1h")
+        return SettledRate(_utc(row["timestamp"]), None if rate is None else float(rate), 1.0)
+
+    def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
+        """One hour of the present rate (`current_funding`, per 8 hours), for the hour that is running.
+
+        The premium less its dampener: at mark 87,102.01 and index 87,047.20 Deribit shows 0.00012966.
+        """
+        rate, at = row.get("fundingRate"), row.get("fundingTimestamp")
+        settles_at = None if at is None else _utc(at)
+        return EstimatedRate(settles_at, None if rate is None else float(rate) / 8, 1.0)
+
+    def interval_hours(self, market: Json, rate: Json | None) -> float | None:
+        """One: what the history's sums run over."""
+        return 1.0
+
+    # --- open interest
+    def open_interest(self, row: Json, market: Json) -> float | None:
+        """Coins; that of an inverse perpetual is told in dollars. ccxt calls either of them a value."""
+        info: Mapping[str, Any] = row.get("info") or {}
+        told, mark = info.get("open_interest"), info.get("mark_price")
+        if told is None:
+            return None
+        if market.get("linear"):
+            return float(told)
+        return None if not mark else float(told) / float(mark)
+
+
+def _rate_of(ticker: Json) -> Json:
+    """The present rate of a ticker, and the end of the hour in which it was taken."""
+    at = ticker.get("timestamp")
+    return {
+        "info": ticker,
+        "timestamp": at,
+        "fundingRate": ticker.get("current_funding"),
+        "fundingTimestamp": None if at is None else (int(at) // HOUR_MS + 1) * HOUR_MS,
+        "interval": "1h",
+    }

@@ -1,0 +1,234 @@
+"""What can be special to a venue, with what most venues have in common as the default.
+
+What lives here: the base class that a venue's module derives from. What does not: making calls
+(`client`), paging (`pager`), or assembling frames and values (`public`, `private`).
+
+Everything takes and gives plain values, so that a recorded body can be replayed through it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
+
+from funding_pipeline.core.trading import Balance, MarginMode, OrderRequest
+
+Json = dict[str, Any]
+CandleKind = Literal["trade", "mark", "index"]
+
+
+@dataclass(frozen=True)
+class SettledRate:
+    """One settlement as the venue tells it: `rate` is a fraction of notional per settlement.
+
+    `interval_hours` is None where the venue does not say (it is then inferred from the gaps)."""
+
+    settled_at: datetime
+    rate: float | None
+    interval_hours: float | None = None
+
+
+@dataclass(frozen=True)
+class EstimatedRate:
+    """The venue's estimate of the coming settlement. `settles_at` is None where the venue does not say."""
+
+    settles_at: datetime | None
+    rate: float | None
+    interval_hours: float | None
+
+
+@dataclass(frozen=True)
+class KeyPermissions:
+    """What the venue says an API key may do; None: it does not say."""
+
+    may_trade: bool | None
+    may_withdraw: bool | None
+
+
+class VenueDialect:
+    """Base of the venue modules; stateless. `market`, `row`: ccxt's unified structures with `info`."""
+
+    name: ClassVar[str]
+    """The venue's name in tables: binance, bybit, okx, hyperliquid, gate, ..."""
+    ccxt_id: ClassVar[str]
+    """The ccxt class: binanceusdm, bybit, ..."""
+    can_trade: ClassVar[bool] = False
+    """True where private calls are implemented and pass the conformance suite."""
+    credentials: ClassVar[tuple[str, ...]] = ("apiKey", "secret")
+    """What ccxt needs for private calls, by ccxt's names."""
+    candle_kinds: ClassVar[tuple[CandleKind, ...]] = ("trade", "mark", "index")
+    """Kinds that the venue REALLY has. ccxt silently returns trade candles for others (domain trap)."""
+    candle_page: ClassVar[int] = 1000
+    """Most bars per request."""
+    funding_page: ClassVar[int] = 100
+    """Most settlements per request."""
+    has_public_trades: ClassVar[bool] = True
+    """False where ccxt's fetch_trades is not the market's trades (Hyperliquid)."""
+    book_levels: ClassVar[int] = 50
+    concurrency: ClassVar[int] = 4
+    """Requests in flight at once; ccxt's own throttle spaces them."""
+    has_open_interest_history: ClassVar[bool] = False
+    """True where the venue keeps hourly open interest per instrument."""
+    open_interest_page: ClassVar[int] = 100
+    """Most rows of open-interest history per request."""
+    statement_page: ClassVar[int] = 100
+    """Most fills or funding payments per request; a `limit` in raw_params of the call goes before it."""
+    statement_hours: ClassVar[int] = 168
+    """Longest span of one request for fills or payments (a week at Binance and Bybit)."""
+
+    def client_class(self) -> type:
+        """The ccxt async class, or a subclass that turns off what must be off."""
+        import ccxt.async_support as ccxt
+
+        found: type = getattr(ccxt, self.ccxt_id)
+        return found
+
+    def client_options(self) -> Json:
+        """`options` for ccxt's constructor: only swap markets, no broker or builder fee, no currencies."""
+        return {"defaultType": "swap", "adjustForTimeDifference": False}
+
+    def serves(self, market: Json) -> bool:
+        """Whether a ccxt market is a perpetual of this venue that this system reads."""
+        return bool(market.get("swap")) and bool(market.get("linear"))
+
+    # --- funding
+    def history_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
+        """`since` and `params` of fetch_funding_rate_history for rows in [start, end].
+
+        The pager asks windows that the venue can answer in one page and walks forward."""
+        return start_ms, {"until": end_ms}
+
+    def settled_rate(self, row: Json, market: Json) -> SettledRate:
+        """One item of ccxt's fetch_funding_rate_history."""
+        rate = row.get("fundingRate")
+        return SettledRate(_utc(row["timestamp"]), None if rate is None else float(rate))
+
+    def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
+        """ccxt's fetch_funding_rate item: which field is the coming settlement differs by venue."""
+        rate, at = row.get("fundingRate"), row.get("fundingTimestamp")
+        return EstimatedRate(
+            None if at is None else _utc(at), None if rate is None else float(rate), interval_hours
+        )
+
+    def interval_hours(self, market: Json, rate: Json | None) -> float | None:
+        """Hours between settlements now, from the market or the funding-rate row; None: not told."""
+        return None
+
+    # --- candles, trades, open interest
+    def candle_request(self, kind: CandleKind, start_ms: int, end_ms: int) -> tuple[int, Json]:
+        """`since` and `params` of fetch_ohlcv for bars opening in [start, end)."""
+        params: Json = {"until": end_ms - 1}
+        return start_ms, params if kind == "trade" else {**params, "price": kind}
+
+    def open_interest(self, row: Json, market: Json) -> float | None:
+        """Quoted base units, from ccxt's structure: venues answer in coins, contracts or USD."""
+        amount = row.get("openInterestAmount")
+        return None if amount is None else float(amount)
+
+    def open_interest_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
+        """`since` and `params` of fetch_open_interest_history("1h") for rows in [start, end]."""
+        return start_ms, {"until": end_ms}
+
+    async def fetch_open_interest(self, client: Any, symbol: str) -> Json:
+        """Open interest now, as ccxt's structure."""
+        row: Json = await client.fetch_open_interest(symbol)
+        return row
+
+    # --- statements
+    def fills_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
+        """`since` and `params` of fetch_my_trades for fills in [start, end]; the venue must get BOTH."""
+        return start_ms, {"until": end_ms}
+
+    def payments_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
+        """`since` and `params` of fetch_funding_history for payments in [start, end], as for fills."""
+        return start_ms, {"until": end_ms}
+
+    def balance(self, currency: str, account: Json, answer: Json) -> Balance:
+        """One currency of ccxt's fetch_balance: `account` has free, used, total; `answer` is the whole."""
+        wallet, free = account.get("total"), account.get("free")
+        return Balance(
+            self.name,
+            currency,
+            None if wallet is None else Decimal(str(wallet)),
+            None if free is None else Decimal(str(free)),
+            None,
+        )
+
+    def adl_rank(self, position: Json) -> float | None:
+        """0 (deleveraged last) to 1 (first) from ccxt's position; None: the venue does not say."""
+        return None
+
+    # --- orders
+    def client_id(self, canonical: str) -> str:
+        """The venue's form of a client order id of 24 lower-case hex digits."""
+        return canonical
+
+    def canonical_client_id(self, venue_form: str | None) -> str | None:
+        """The other way round; None where the order is not one of ours."""
+        if venue_form and len(venue_form) == 24 and all(c in "0123456789abcdef" for c in venue_form):
+            return venue_form
+        return None
+
+    def order_params(self, request: OrderRequest) -> Json:
+        """`params` of ccxt's create_order: the client id, time in force, reduce-only."""
+        params: Json = {"clientOrderId": self.client_id(request.client_order_id)}
+        if request.time_in_force == "post_only":
+            params["postOnly"] = True
+        elif request.time_in_force == "ioc":
+            params["timeInForce"] = "IOC"
+        if request.reduce_only:
+            params["reduceOnly"] = True
+        return params
+
+    def rejection_reason(self, error: Exception) -> str | None:
+        """A reason of OrderRejectedError from the venue's codes, where ccxt's class does not tell."""
+        return None
+
+    def payment_amount(self, row: Json) -> Decimal:
+        """ccxt's fetch_funding_history item as cash: positive received. Bybit's sign is the other way."""
+        return Decimal(str(row["amount"]))
+
+    async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
+        """Set it for both directions; where it is set already, ccxt may raise: see `is_already_set`."""
+        await client.set_leverage(leverage, symbol, dict(self.raw_params("set_leverage")))
+
+    async def set_margin_mode(self, client: Any, symbol: str, mode: MarginMode) -> None:
+        """Cross or isolated, keeping the leverage."""
+        await client.set_margin_mode(mode, symbol, dict(self.raw_params("set_margin_mode")))
+
+    def is_already_set(self, error: Exception) -> bool:
+        """Whether an error of set_leverage or set_margin_mode says that nothing is to be changed."""
+        text = str(error).lower()
+        return any(phrase in text for phrase in ("not modified", "no need to change", "no_change"))
+
+    async def cancel_by_client_id(self, client: Any, symbol: str, client_id: str) -> None:
+        """Cancel the order with this (venue-form) client id.
+
+        Raises ccxt.OrderNotFound where the venue knows no such order, or where it is done.
+        """
+        order = await self.fetch_order_by_client_id(client, symbol, client_id)
+        await client.cancel_order(order["id"], symbol, dict(self.raw_params("cancel_order")))
+
+    async def fetch_order_by_client_id(self, client: Any, symbol: str, client_id: str) -> Json:
+        """The order with this (venue-form) client id as a ccxt order, open or done.
+
+        Raises ccxt.OrderNotFound when the venue knows no such order."""
+        raise NotImplementedError(self.name)
+
+    async def key_permissions(self, client: Any) -> KeyPermissions:
+        """What the venue reports about the key; the default knows nothing."""
+        return KeyPermissions(None, None)
+
+    async def prepare_account(self, client: Any, symbols: Sequence[str]) -> None:
+        """Bring the account into the modes this system trades in (one-way); idempotent."""
+
+    def raw_params(self, call: str) -> Mapping[str, Any]:
+        """Extra `params` for a ccxt call by name, e.g. {"type": "swap"} for fetch_balance."""
+        return {}
+
+
+def _utc(milliseconds: int | float) -> datetime:
+    from datetime import UTC
+
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

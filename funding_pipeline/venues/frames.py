@@ -1,0 +1,160 @@
+"""Raw frames of a venue's answers, built by column.
+
+What lives here: from ccxt's rows to the raw schemas of `core.market`. What does not: asking (`public`).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from funding_pipeline.core.errors import VenueAnswerError
+from funding_pipeline.core.market import (
+    RAW_CANDLES,
+    RAW_FUNDING_RATES,
+    RAW_OPEN_INTEREST,
+    RAW_ORDER_BOOKS,
+    RAW_TRADES,
+    RawSchema,
+)
+from funding_pipeline.core.tables import UTC
+from funding_pipeline.venues.dialect import EstimatedRate, Json, SettledRate
+
+Levels = list[tuple[float, float]]
+
+
+def settled_frame(
+    venue: str, symbol: str, rates: Sequence[SettledRate], told_ms: Sequence[int]
+) -> pl.DataFrame:
+    """One row per settlement; `told_ms`: the venue's own time stamp of each."""
+    return _frame(
+        RAW_FUNDING_RATES,
+        venue=venue,
+        symbol=symbol,
+        kind="settled",
+        settled_at=[rate.settled_at for rate in rates],
+        venue_time=times(told_ms),
+        rate=[rate.rate for rate in rates],
+        interval_hours=[rate.interval_hours for rate in rates],
+    )
+
+
+def estimated_frame(venue: str, rates: Sequence[tuple[str, EstimatedRate]], now: datetime) -> pl.DataFrame:
+    """One row per instrument, observed `now`."""
+    return _frame(
+        RAW_FUNDING_RATES,
+        height=len(rates),
+        venue=venue,
+        symbol=[symbol for symbol, _ in rates],
+        kind="predicted",
+        settled_at=[rate.settles_at for _, rate in rates],
+        venue_time=now,
+        rate=[rate.rate for _, rate in rates],
+        interval_hours=[rate.interval_hours for _, rate in rates],
+    )
+
+
+def candle_frame(venue: str, symbol: str, kind: str, bars: Sequence[Sequence[Any]]) -> pl.DataFrame:
+    """Hourly bars of ccxt: [ms, open, high, low, close, volume]."""
+    columns = list(zip(*bars, strict=True)) if bars else [()] * 6
+    names = ("open", "high", "low", "close", "volume")
+    values = {
+        name: pl.Series(name, column, dtype=pl.Float64, strict=False)
+        for name, column in zip(names, columns[1:], strict=False)
+    }
+    return _frame(
+        RAW_CANDLES,
+        venue=venue,
+        symbol=symbol,
+        kind=kind,
+        timeframe="1h",
+        open_time=times(columns[0]),
+        **values,
+    )
+
+
+def book_frame(
+    venue: str, symbol: str, book: Json, *, now_ms: int, contract_size: float | None
+) -> pl.DataFrame:
+    """One row, best levels first. VenueAnswerError for an empty side, a crossed book or a bad level."""
+    where = f"{venue}: order book of {symbol}"
+    bids = sorted(_levels(book.get("bids"), f"{where}: bids"), reverse=True)
+    asks = sorted(_levels(book.get("asks"), f"{where}: asks"))
+    if bids[0][0] >= asks[0][0]:
+        raise VenueAnswerError(f"{where} is crossed: bid {bids[0][0]}, ask {asks[0][0]}")
+    return _frame(
+        RAW_ORDER_BOOKS,
+        height=1,
+        venue=venue,
+        symbol=symbol,
+        observed_at=times([book.get("timestamp") or now_ms]),
+        bid_px=[[price for price, _ in bids]],
+        bid_qty=[[quantity for _, quantity in bids]],
+        ask_px=[[price for price, _ in asks]],
+        ask_qty=[[quantity for _, quantity in asks]],
+        contract_size=contract_size,
+    )
+
+
+def trades_frame(
+    venue: str, symbol: str, trades: Sequence[Json], contract_size: float | None
+) -> pl.DataFrame:
+    """One row per public trade, by time."""
+    if any(trade.get("timestamp") is None for trade in trades):
+        raise VenueAnswerError(f"{venue}: a trade of {symbol} without a time")
+    ordered = sorted(trades, key=lambda trade: int(trade["timestamp"]))
+    return _frame(
+        RAW_TRADES,
+        venue=venue,
+        symbol=symbol,
+        traded_at=times([trade["timestamp"] for trade in ordered]),
+        side=[trade["side"] for trade in ordered],
+        price=[trade["price"] for trade in ordered],
+        qty=[trade["amount"] for trade in ordered],
+        id=[trade.get("id") for trade in ordered],
+        contract_size=contract_size,
+    )
+
+
+def open_interest_frame(
+    venue: str, symbol: str, observed_ms: Sequence[int], amounts: Sequence[float]
+) -> pl.DataFrame:
+    """One row per observation."""
+    return _frame(
+        RAW_OPEN_INTEREST,
+        venue=venue,
+        symbol=symbol,
+        observed_at=times(observed_ms),
+        open_interest_base=list(amounts),
+    )
+
+
+def times(milliseconds: Iterable[int]) -> pl.Series:
+    """Milliseconds since 1970 as UTC."""
+    series = pl.Series("time", list(milliseconds), dtype=pl.Int64)
+    return series.cast(pl.Datetime("ms", "UTC")).cast(UTC)
+
+
+def _frame(schema: RawSchema, *, height: int | None = None, **columns: Any) -> pl.DataFrame:
+    """Columns in the schema's order and types; a value that is no list or series stands in every row."""
+    lists = {name: column for name, column in columns.items() if isinstance(column, list | pl.Series)}
+    rows = height if height is not None else max(len(column) for column in lists.values())
+    made = []
+    for name, dtype in schema.items():
+        column = columns[name]
+        if name in lists:
+            made.append(pl.Series(name, column, dtype=None if isinstance(column, pl.Series) else dtype))
+        else:
+            made.append(pl.repeat(column, rows, dtype=dtype, eager=True).alias(name))
+    return pl.DataFrame(made, schema=dict(schema))
+
+
+def _levels(side: Any, where: str) -> Levels:
+    levels = [(level[0], level[1]) for level in side or []]
+    if any(price is None or quantity is None or price <= 0 or quantity < 0 for price, quantity in levels):
+        raise VenueAnswerError(f"{where}: a level without a price or quantity")
+    resting = [(float(price), float(quantity)) for price, quantity in levels if quantity > 0]
+    if not resting:
+        raise VenueAnswerError(f"{where} are empty")
+    return resting

@@ -1,0 +1,286 @@
+"""What is special to Gate: sizes in contracts, seconds everywhere, look-up by client id that soon forgets.
+
+What lives here: Gate's USDT perpetuals (`/api/v4/futures/usdt`) as ccxt's `gate` class shows them. What
+does not: making calls, paging, or assembling values (`client`, `pager`, `public`, `private`).
+
+Requests that loading markets costs: one, `GET /futures/usdt/contracts`. ccxt alone would ask seven (spot,
+margin, delivery, options, BTC-settled swaps, currencies, and the account's detail where keys are set).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from funding_pipeline.core.trading import Balance, MarginMode, OrderRequest
+from funding_pipeline.venues.dialect import (
+    Json,
+    KeyPermissions,
+    SettledRate,
+    VenueDialect,
+    _utc,
+)
+
+SETTLE = "usdt"
+MINUTE_MS = 60_000
+FINISHED_PAGE = 1000
+"""Most finished orders that Gate lists per call."""
+_OTHER_ENDINGS = frozenset(
+    {"auto_deleveraged", "position_closed", "reduce_only", "reduce_out", "stp", "unknown"}
+)
+_LABEL = re.compile(r'"label"\s*:\s*"(\w+)"')
+_REASONS: Mapping[str, str] = {
+    "INSUFFICIENT_AVAILABLE": "insufficient_margin",
+    "BALANCE_NOT_ENOUGH": "insufficient_margin",
+    "MARGIN_BALANCE_NOT_ENOUGH": "insufficient_margin",
+    "FUTURES_BALANCE_NOT_ENOUGH": "insufficient_margin",
+    "ORDER_POC_IMMEDIATE": "would_take",
+    "POC_FILL_IMMEDIATELY": "would_take",
+    # REDUCE_EXCEEDED ("empty position") is unknown to ccxt, which raises a bare ExchangeError for it.
+    "REDUCE_EXCEEDED": "reduce_only",
+    "INCREASE_POSITION": "reduce_only",
+    "POSITION_EMPTY": "reduce_only",
+    "SIZE_TOO_SMALL": "below_minimum",
+    "AMOUNT_TOO_LITTLE": "below_minimum",
+    "ERR_QUOTA_LOWER_LIMIT": "below_minimum",
+    "INVALID_PRECISION": "off_grid",
+    "ORDER_NOT_FOUND": "unknown_order",
+    "CLIENT_ID_NOT_FOUND": "unknown_order",
+    "ORDER_FINISHED": "unknown_order",
+    "ORDER_CLOSED": "unknown_order",
+    "ORDER_CANCELLED": "unknown_order",
+    "LEVERAGE_TOO_HIGH": "leverage",
+    "LEVERAGE_TOO_LOW": "leverage",
+    "RISK_LIMIT_EXCEEDED": "leverage",
+}
+
+
+class GateVenue(VenueDialect):
+    """Gate's USDT-settled perpetuals, classic (not unified) account, one-way positions.
+
+    The estimate is `funding_rate`, which applies at `funding_next_apply`. `funding_rate_indicative` (ccxt's
+    nextFundingRate) was about the settlement after that; Gate has deprecated it and repeats the number.
+
+    Settled history reaches back 180 days on the live venue ("from time exceeds 180-day limit" beyond), and
+    a request without an end is silently cut to 30 days from its start, so an end is always sent.
+
+    Gate does not refuse a client id that was used before: the later order takes the name, and both live.
+    Nothing may be sent again before `fetch_order_by_client_id` has told that the first never arrived.
+    """
+
+    name: ClassVar[str] = "gate"
+    ccxt_id: ClassVar[str] = "gate"
+    can_trade: ClassVar[bool] = True
+    candle_page: ClassVar[int] = 1999  # 2,000 by the venue; ccxt asks one fewer
+    funding_page: ClassVar[int] = 1000
+    statement_page: ClassVar[int] = 1000
+    has_open_interest_history: ClassVar[bool] = True
+
+    def client_class(self) -> type:
+        """ccxt's gate without its broker header (sent with every request) and without currencies.
+
+        Two readings are completed: an ending that ccxt has no word for (`reduce_only`, `position_closed`,
+        ...) is a cancellation, and the leverage of a cross position is its limit (ccxt says 0).
+        """
+        import ccxt.async_support as ccxt
+
+        class Gate(ccxt.gate):  # type: ignore[misc,name-defined,unused-ignore]
+            def describe(self) -> Any:
+                description = super().describe()
+                description["headers"].pop("X-Gate-Channel-Id", None)
+                description["has"]["fetchCurrencies"] = False
+                return description
+
+            def parse_order_status(self, status: str | None) -> Any:
+                return "canceled" if status in _OTHER_ENDINGS else super().parse_order_status(status)
+
+            def parse_position(self, position: Json, market: Any = None) -> Any:
+                parsed = super().parse_position(position, market)
+                return {**parsed, "leverage": _leverage(position)}
+
+        return Gate
+
+    def client_options(self) -> Json:
+        """USDT swaps only. `unifiedAccount` is set, or ccxt asks for the account's detail before it acts."""
+        return {
+            **super().client_options(),
+            "fetchMarkets": {"types": ["swap"]},
+            "swap": {"fetchMarkets": {"settlementCurrencies": [SETTLE]}},
+            "unifiedAccount": False,
+        }
+
+    def serves(self, market: Json) -> bool:
+        """Linear crypto perpetuals: not the stocks, metals and indices (`contract_type`), nor pre-markets."""
+        info: Json = market.get("info") or {}
+        is_crypto = not info.get("contract_type")
+        return super().serves(market) and is_crypto and not info.get("is_pre_market")
+
+    # --- funding
+    def settled_rate(self, row: Json, market: Json) -> SettledRate:
+        """The settlement at its nominal moment: Gate's stamp 00:00:01 is the settlement of 00:00:00."""
+        settled_at = round(row["timestamp"] / MINUTE_MS) * MINUTE_MS
+        rate = row.get("fundingRate")
+        return SettledRate(_utc(settled_at), None if rate is None else float(rate))
+
+    def interval_hours(self, market: Json, rate: Json | None) -> float | None:
+        """From `funding_interval`, seconds. ccxt's own `interval` has no name for 2 h and says 7200000."""
+        for source in (rate, market):
+            seconds = ((source or {}).get("info") or {}).get("funding_interval")
+            if seconds is not None and float(seconds) > 0:
+                return float(seconds) / 3600
+        return None
+
+    # --- open interest
+    def open_interest(self, row: Json, market: Json) -> float | None:
+        """Contracts times contract size. Checked on 2,851,725 x 10 x 0.34619 = 9,872,386.78 USD."""
+        contracts, size = row.get("openInterestAmount"), market.get("contractSize")
+        return None if contracts is None or size is None else float(contracts) * float(size)
+
+    def open_interest_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
+        """From the start on; the endpoint knows no end."""
+        return start_ms, {}
+
+    async def fetch_open_interest(self, client: Any, symbol: str) -> Json:
+        """From the ticker's `total_size`, contracts: ccxt has no fetch_open_interest for Gate."""
+        ticker = await client.fetch_ticker(symbol)
+        return {
+            "openInterestAmount": ticker["info"].get("total_size"),
+            "timestamp": None,
+            "info": ticker["info"],
+        }
+
+    # --- statements
+    def payments_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
+        """`to` in seconds, as Gate takes it: ccxt would hand `until` on as it is."""
+        return start_ms, {"to": -(-end_ms // 1000)}
+
+    def balance(self, currency: str, account: Json, answer: Json) -> Balance:
+        """`total` is the wallet; unrealised profit comes on top of it."""
+        found = super().balance(currency, account, answer)
+        told = [item for item in answer.get("info") or [] if item.get("currency") == currency]
+        if found.wallet is None or not told or told[0].get("unrealised_pnl") is None:
+            return found
+        return replace(found, equity=found.wallet + Decimal(str(told[0]["unrealised_pnl"])))
+
+    def adl_rank(self, position: Json) -> float | None:
+        """`adl_ranking` runs from 1 (first) to 5 (last); 6 is no position."""
+        ranking = int(position["info"].get("adl_ranking") or 6)
+        return (5 - ranking) / 4 if 1 <= ranking <= 5 else None
+
+    # --- orders
+    def client_id(self, canonical: str) -> str:
+        """`text` must start with `t-`; 28 characters may follow."""
+        return f"t-{canonical}"
+
+    def canonical_client_id(self, venue_form: str | None) -> str | None:
+        """None for orders of the web page, the app, liquidations (`web`, `api`, `liq-...`)."""
+        if venue_form is None or not venue_form.startswith("t-"):
+            return None
+        return super().canonical_client_id(venue_form[2:])
+
+    def order_params(self, request: OrderRequest) -> Json:
+        """As most venues; a market order (price 0) is IOC by itself and bounded by the venue's slip ratio."""
+        params = super().order_params(request)
+        if request.kind == "market":
+            params.pop("timeInForce", None)
+        return params
+
+    def rejection_reason(self, error: Exception) -> str | None:
+        """From the `label` of the body that ccxt puts into its message.
+
+        ccxt itself refuses a leverage above 100, though Gate has contracts of 125."""
+        if "setLeverage() leverage should be" in str(error):
+            return "leverage"
+        found = _LABEL.search(str(error))
+        return _REASONS.get(found.group(1)) if found else None
+
+    def payment_amount(self, row: Json) -> Decimal:
+        """`change` of the account book: negative was paid. From the text, so that no digit is lost."""
+        return Decimal(str(row["info"]["change"]))
+
+    async def cancel_by_client_id(self, client: Any, symbol: str, client_id: str) -> None:
+        """Gate takes the text in the place of the id."""
+        await client.cancel_order(client_id, symbol)
+
+    async def fetch_order_by_client_id(self, client: Any, symbol: str, client_id: str) -> Json:
+        """By `text` while Gate still knows it, else among the finished orders, newest first.
+
+        Gate forgets the text of a finished order (after a minute; users report at once), and after ten
+        minutes forgets a cancelled order that had no fill: then OrderNotFound means that nothing traded.
+        """
+        import ccxt.async_support as ccxt
+
+        try:
+            found: Json = await client.fetch_order("", symbol, {"clientOrderId": client_id})
+            return found
+        except ccxt.OrderNotFound:
+            finished = await client.fetch_closed_orders(symbol, None, FINISHED_PAGE)
+        matching = [order for order in finished if order.get("clientOrderId") == client_id]
+        if not matching:
+            raise ccxt.OrderNotFound(f"gate: no order of {symbol} with client id {client_id}")
+        return max(matching, key=lambda order: int(order["timestamp"] or 0))
+
+    # --- account
+    async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
+        """In the mode that holds: at Gate a leverage by itself means isolated margin."""
+        position = (await client.fetch_position(symbol))["info"]
+        await _set_leverage(client, symbol, leverage, is_cross=_is_cross(position))
+
+    async def set_margin_mode(self, client: Any, symbol: str, mode: MarginMode) -> None:
+        """By setting the leverage that holds in the other mode (ccxt has no call for it)."""
+        position = (await client.fetch_position(symbol))["info"]
+        if _is_cross(position) != (mode == "cross"):
+            await _set_leverage(client, symbol, _leverage(position), is_cross=mode == "cross")
+
+    async def key_permissions(self, client: Any) -> KeyPermissions:
+        """From `/account/main_keys`, which lists the main account's keys (masked) with their permissions.
+
+        A key without the `account` permission, or of a sub-account, may not ask: nothing is known then.
+        Documented names (wallet, spot, futures, ...) include none for withdrawals, so its absence proves
+        nothing and stays None; a name that speaks of withdrawals and is not read-only means True.
+        """
+        import ccxt.async_support as ccxt
+
+        try:
+            answer = await client.privateAccountGetMainKeys()
+        except ccxt.PermissionDenied:
+            return KeyPermissions(None, None)
+        keys = answer if isinstance(answer, list) else [answer]
+        own = [key for key in keys if _is_own(str(key.get("key", "")), client.apiKey)]
+        if len(own) != 1:
+            return KeyPermissions(None, None)
+        writable = {str(item.get("name")) for item in own[0].get("perms") or [] if not item.get("read_only")}
+        may_withdraw = True if any("withdraw" in name for name in writable) else None
+        return KeyPermissions("futures" in writable, may_withdraw)
+
+    async def prepare_account(self, client: Any, symbols: Sequence[str]) -> None:
+        """One-way positions. Asked first: setting the mode that holds is an error (NO_CHANGE) at Gate."""
+        account = await client.privateFuturesGetSettleAccounts({"settle": SETTLE})
+        if account.get("in_dual_mode") or account.get("position_mode") in ("dual", "dual_plus"):
+            await client.set_position_mode(False)
+
+    def raw_params(self, call: str) -> Mapping[str, Any]:
+        """Swap accounts and tiers, by name."""
+        return {"type": "swap"} if call in ("fetch_balance", "fetch_leverage_tiers") else {}
+
+
+def _is_cross(position: Json) -> bool:
+    return float(position["leverage"]) == 0
+
+
+def _leverage(position: Json) -> int:
+    """The leverage of a position as Gate shows it; a cross limit of 0 is the contract's maximum."""
+    shown = position["cross_leverage_limit"] if _is_cross(position) else position["leverage"]
+    return int(float(shown)) or int(float(position["leverage_max"]))
+
+
+async def _set_leverage(client: Any, symbol: str, leverage: int, *, is_cross: bool) -> None:
+    params = {"cross_leverage_limit": str(leverage)} if is_cross else {"marginMode": "isolated"}
+    await client.set_leverage(leverage, symbol, params)
+
+
+def _is_own(shown: str, api_key: str) -> bool:
+    """Whether a key as Gate shows it (`c5dcfbf1f3a7*****`) is this one."""
+    prefix = shown.split("*", 1)[0]
+    return len(prefix) >= 6 and api_key.startswith(prefix)

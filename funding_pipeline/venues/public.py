@@ -1,0 +1,257 @@
+"""Public data of one venue as raw frames, the same for every venue.
+
+What lives here: which calls make which table. What does not: a venue's quirks (its module), paging
+(`pager`), or normalization (`market_data`).
+
+Times are UTC, quantities of books and trades in the venue's own units with their contract size. A missing
+rate is null; a row without a time is an error. What seems to be missing from a history is in `gaps`.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from funding_pipeline.core.errors import VenueAnswerError
+from funding_pipeline.venues import frames
+from funding_pipeline.venues.calls import Sleep
+from funding_pipeline.venues.connection import Connection, Recorder
+from funding_pipeline.venues.dialect import CandleKind, EstimatedRate, Json, VenueDialect
+from funding_pipeline.venues.gaps import HOUR_MS, Spacing
+from funding_pipeline.venues.listing import Listing, listing
+from funding_pipeline.venues.pager import Missing, PageRequest, walk_regular
+from funding_pipeline.venues.reading import VenueReader
+
+TRADES_PAGE = 1000
+_HOURLY = Spacing(HOUR_MS, is_fixed=True)
+_STAMP_SLACK_MS = 60_000
+"""A settlement may be stamped this much off its nominal moment."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Rows of `table` that the venue does not have between two of its rows, asked for twice."""
+
+    venue: str
+    symbol: str
+    table: str
+    start: datetime
+    end: datetime
+    missing: int
+
+
+class PublicGateway(VenueReader):
+    """One venue's public data; an async context manager. `record` gets every body."""
+
+    def __init__(
+        self,
+        dialect: VenueDialect,
+        connection: Connection,
+        *,
+        record: Recorder | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        super().__init__(dialect, connection, record=record, sleep=sleep)
+        self.gaps: list[Gap] = []
+
+    # --- instruments
+    async def instruments(self) -> Listing:
+        """Every perpetual of this venue that can be used, and those refused with the reason."""
+        markets = await self._markets(again=True)
+        told = await self._told_intervals()
+        hours = {
+            symbol: self.dialect.interval_hours(market, told.get(symbol))
+            for symbol, market in markets.items()
+            if self.dialect.serves(market)
+        }
+        intervals = {symbol: interval for symbol, interval in hours.items() if interval is not None}
+        found = listing(self.dialect, markets.values(), self._client.precisionMode, intervals)
+        if not found.terms:
+            raise VenueAnswerError(f"{self.venue}: no usable perpetual among {len(markets)} markets")
+        return found
+
+    # --- funding
+    async def settled_funding(self, symbol: str, start: datetime, end: datetime) -> pl.DataFrame:
+        """Settlements with `start <= settled_at < end` (RAW_FUNDING_RATES, kind `settled`); see `gaps`."""
+        market = await self._market(symbol)
+        page = self.dialect.funding_page
+
+        async def fetch(start_ms: int, end_ms: int) -> list[Json]:
+            since, params = self.dialect.history_request(start_ms, end_ms)
+            return await self._rows("fetch_funding_rate_history", symbol, since, page, params)
+
+        def nominal(row: Json) -> int:
+            return to_ms(self.dialect.settled_rate(row, market).settled_at)
+
+        hours = self.dialect.interval_hours(market, (await self._told_intervals()).get(symbol))
+        spacing = Spacing(None if hours is None else int(hours * HOUR_MS))
+        request = PageRequest(fetch, page, _timestamp, f"{self.venue}: fetch_funding_rate_history {symbol}")
+        until_ms = min(to_ms(end), await self._connection.clock_ms() + 1)
+        walked = await walk_regular(
+            request, to_ms(start), until_ms, spacing=spacing, nominal=nominal, slack_ms=_STAMP_SLACK_MS
+        )
+        self._note("funding_rates", market, walked[1])
+        rates = [self.dialect.settled_rate(row, market) for row in walked[0]]
+        return frames.settled_frame(self.venue, symbol, rates, [row["timestamp"] for row in walked[0]])
+
+    async def estimated_funding(self, symbols: Sequence[str]) -> pl.DataFrame:
+        """The venue's estimates of the coming settlements (kind `predicted`), observed now."""
+        markets = {symbol: await self._market(symbol) for symbol in symbols}
+        told = await self._told_intervals()
+        rows = await self._rates_now(list(symbols))
+        now_ms = await self._connection.clock_ms()
+        rates: list[tuple[str, EstimatedRate]] = []
+        for symbol, market in markets.items():
+            row = rows.get(symbol)
+            if row is None:
+                raise VenueAnswerError(f"{self.venue}: funding rates: none of {symbol}")
+            hours = self.dialect.interval_hours(market, told.get(symbol) if self._tells_intervals else row)
+            estimate = self.dialect.estimated_rate(row, market, hours)
+            rates.append((symbol, dated(estimate, now_ms, f"{self.venue}: funding rate of {symbol}")))
+        return frames.estimated_frame(self.venue, rates, from_ms(now_ms))
+
+    async def _rates_now(self, symbols: list[str]) -> Mapping[str, Json]:
+        if self._client.has.get("fetchFundingRates") is True:
+            params = self._params("fetch_funding_rates")
+            rows: Mapping[str, Json] = await self._calls.read("fetch_funding_rates", symbols, params)
+            return rows
+        asked = [self._calls.read("fetch_funding_rate", symbol, about=symbol) for symbol in symbols]
+        return dict(zip(symbols, await asyncio.gather(*asked), strict=True))
+
+    # --- prices
+    async def candles(self, symbol: str, kind: CandleKind, start: datetime, end: datetime) -> pl.DataFrame:
+        """Hourly bars that open in [start, end) and have closed; ValueError for a kind the venue has not.
+
+        ccxt would silently answer with trade candles for a kind that it does not know.
+        """
+        if kind not in self.dialect.candle_kinds:
+            raise ValueError(
+                f"{self.venue} has no {kind} candles; it has {', '.join(self.dialect.candle_kinds)}"
+            )
+        market = await self._market(symbol)
+        last_closed_ms = await self._connection.clock_ms() // HOUR_MS * HOUR_MS
+        end_ms = min(to_ms(end), last_closed_ms)
+
+        async def fetch(start_ms: int, end_ms: int) -> list[list[Any]]:
+            since, params = self.dialect.candle_request(kind, start_ms, end_ms)
+            page = self.dialect.candle_page
+            return await self._rows("fetch_ohlcv", symbol, "1h", since, page, params)
+
+        request = PageRequest(
+            fetch, self.dialect.candle_page, _first, f"{self.venue}: fetch_ohlcv {kind} {symbol}"
+        )
+        bars, missing = await walk_regular(request, to_ms(start), end_ms, spacing=_HOURLY)
+        self._note("candles", market, missing)
+        return frames.candle_frame(self.venue, symbol, kind, bars)
+
+    async def order_book(self, symbol: str) -> pl.DataFrame:
+        """A snapshot (RAW_ORDER_BOOKS); VenueAnswerError for an empty side or a crossed book."""
+        market = await self._market(symbol)
+        params = self._params("fetch_order_book")
+        book = await self._calls.read(
+            "fetch_order_book", symbol, self.dialect.book_levels, params, about=symbol
+        )
+        now_ms = await self._connection.clock_ms()
+        size = market.get("contractSize")
+        return frames.book_frame(self.venue, symbol, book, now_ms=now_ms, contract_size=size)
+
+    async def trades(self, symbol: str) -> pl.DataFrame:
+        """The market's last trades (RAW_TRADES); ValueError where ccxt gives the account's own instead."""
+        if not self.dialect.has_public_trades:
+            raise ValueError(f"{self.venue} has no public trades by REST; ccxt would give the account's own")
+        market = await self._market(symbol)
+        params = self._params("fetch_trades")
+        trades = await self._calls.read("fetch_trades", symbol, None, TRADES_PAGE, params, about=symbol)
+        return frames.trades_frame(self.venue, symbol, trades, market.get("contractSize"))
+
+    # --- open interest
+    async def open_interest(self, symbol: str) -> pl.DataFrame:
+        """One row (RAW_OPEN_INTEREST): open contracts in quoted base units."""
+        market = await self._market(symbol)
+        row = await self._calls.read_by(
+            self.dialect.fetch_open_interest, self._client, symbol, name="fetch_open_interest", about=symbol
+        )
+        observed_ms = row.get("timestamp") or await self._connection.clock_ms()
+        return self._open_interest(symbol, [(observed_ms, self.dialect.open_interest(row, market))])
+
+    async def open_interest_history(self, symbol: str, start: datetime, end: datetime) -> pl.DataFrame:
+        """Hourly rows in [start, end); ValueError where the venue keeps none."""
+        if not self.dialect.has_open_interest_history:
+            raise ValueError(f"{self.venue} keeps no history of open interest")
+        market = await self._market(symbol)
+
+        async def fetch(start_ms: int, end_ms: int) -> list[Json]:
+            since, params = self.dialect.open_interest_request(start_ms, end_ms)
+            page = self.dialect.open_interest_page
+            return await self._rows("fetch_open_interest_history", symbol, "1h", since, page, params)
+
+        about = f"{self.venue}: fetch_open_interest_history {symbol}"
+        request = PageRequest(fetch, self.dialect.open_interest_page, _timestamp, about)
+        end_ms = min(to_ms(end), await self._connection.clock_ms())
+        rows, missing = await walk_regular(request, to_ms(start), end_ms, spacing=_HOURLY)
+        self._note("open_interest", market, missing)
+        told = [(int(row["timestamp"]), self.dialect.open_interest(row, market)) for row in rows]
+        return self._open_interest(symbol, told)
+
+    def _open_interest(self, symbol: str, told: Sequence[tuple[int, float | None]]) -> pl.DataFrame:
+        if any(amount is None for _, amount in told):
+            raise VenueAnswerError(f"{self.venue}: open interest of {symbol}: no amount")
+        amounts = [amount for _, amount in told if amount is not None]
+        return frames.open_interest_frame(self.venue, symbol, [at for at, _ in told], amounts)
+
+    # --- clock
+    async def clock_skew_ms(self) -> int | None:
+        """The venue's time less the connection's clock; None where the venue does not tell its time."""
+        if not self._client.has.get("fetchTime"):
+            return None
+        told = await self._calls.read("fetch_time")
+        return None if told is None else int(told) - await self._connection.clock_ms()
+
+    # --- shared
+    async def _rows(self, call: str, symbol: str, *arguments: Any) -> list[Any]:
+        rows: list[Any] = await self._calls.read(call, symbol, *arguments, about=symbol)
+        return rows
+
+    def _note(self, table: str, market: Json, missing: Sequence[Missing]) -> None:
+        """Keep gaps, except of the time before the instrument was listed, where the venue tells that."""
+        listed_ms = int(market.get("created") or 0)
+        self.gaps += [
+            Gap(self.venue, market["symbol"], table, from_ms(gap.start_ms), from_ms(gap.end_ms), gap.missing)
+            for gap in missing
+            if gap.end_ms > listed_ms
+        ]
+
+
+def dated(estimate: EstimatedRate, now_ms: int, what: str) -> EstimatedRate:
+    """An estimate with its settlement: the next whole interval of the day where the venue does not say.
+
+    Raises VenueAnswerError where the interval is not known either.
+    """
+    if estimate.settles_at is not None:
+        return estimate
+    if estimate.interval_hours is None:
+        raise VenueAnswerError(f"{what}: no settlement time")
+    interval_ms = int(estimate.interval_hours * HOUR_MS)
+    return replace(estimate, settles_at=from_ms((now_ms // interval_ms + 1) * interval_ms))
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970."""
+    return round(moment.timestamp() * 1000)
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _timestamp(row: Json) -> int | None:
+    return row.get("timestamp")
+
+
+def _first(row: Sequence[Any]) -> int | None:
+    moment: int | None = row[0]
+    return moment

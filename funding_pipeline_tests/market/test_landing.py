@@ -1,0 +1,133 @@
+"""The landing folder: what is missing, that files are whole, and that a broken one is named."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from funding_pipeline.core.errors import MarketDataError, StorageError
+from funding_pipeline.core.market import RAW_CANDLES
+from funding_pipeline.market.landing import Landing, Series
+from funding_pipeline.market.visits import Visits
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+SERIES = Series("candles", "okx", "BTC/USDT:USDT", "trade")
+
+
+def at(hours: float) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+def bars(first: int, last: int, symbol: str = SERIES.symbol) -> pl.DataFrame:
+    """Hourly bars opening in [first, last) hours."""
+    hours = range(first, last)
+    return pl.DataFrame(
+        {
+            "venue": "okx", "symbol": symbol, "kind": "trade", "timeframe": "1h",
+            "open_time": [at(h) for h in hours], "open": 1.0, "high": 2.0, "low": 0.5,
+            "close": [float(h) for h in hours], "volume": 0.0,
+        },
+        schema=dict(RAW_CANDLES),
+    )  # fmt: skip
+
+
+def test_what_is_written_is_not_missing(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    assert landing.missing(SERIES, start=at(0), end=at(10)) == [(at(0), at(10))]
+    landing.write(SERIES, bars(2, 4), start=at(2), end=at(4))
+    landing.write(SERIES, bars(6, 8), start=at(6), end=at(8))
+    assert landing.missing(SERIES, start=at(0), end=at(10)) == [
+        (at(0), at(2)),
+        (at(4), at(6)),
+        (at(8), at(10)),
+    ]
+    assert landing.missing(SERIES, start=at(2), end=at(4)) == []
+    assert landing.missing(Series("candles", "okx", "ETH/USDT:USDT", "trade"), start=at(2), end=at(4))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    windows=st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), max_size=6),
+    asked=st.tuples(st.integers(0, 30), st.integers(1, 30)),
+)
+def test_filling_what_is_missing_leaves_nothing_missing(
+    tmp_path_factory: pytest.TempPathFactory, windows: list[tuple[int, int]], asked: tuple[int, int]
+) -> None:
+    landing = Landing(tmp_path_factory.mktemp("landing"))
+    for first, length in windows:
+        landing.write(SERIES, bars(first, first + length), start=at(first), end=at(first + length))
+    start, end = at(asked[0]), at(asked[0] + asked[1])
+    for window in landing.missing(SERIES, start=start, end=end):
+        hours = [int((moment - START).total_seconds() // 3600) for moment in window]
+        landing.write(SERIES, bars(*hours), start=window[0], end=window[1])
+    assert landing.missing(SERIES, start=start, end=end) == []
+    read = landing.read("candles", venues=["okx"], start=start, end=end)
+    assert read["close"].to_list() == [float(h) for h in range(asked[0], sum(asked))]
+
+
+def test_rows_come_once_and_only_of_the_period(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    landing.write(SERIES, bars(0, 5), start=at(0), end=at(5))
+    landing.write(SERIES, bars(3, 8), start=at(3), end=at(8))
+    read = landing.read("candles", venues=["okx", "gate"], start=at(1), end=at(7))
+    assert read["open_time"].to_list() == [at(h) for h in range(1, 7)]
+    assert read.schema == pl.Schema(RAW_CANDLES)
+    assert landing.read("candles", venues=["gate"], start=at(1), end=at(7)).is_empty()
+
+
+def test_symbols_that_share_letters_do_not_share_a_file(tmp_path: Path) -> None:
+    """`BTC/USD:BTC` and `BTC/USD-BTC` cannot both exist, but 1000X and X can."""
+    landing = Landing(tmp_path)
+    for symbol in ("BTC/USD:BTC", "BTC/USDT:USDT", "1000PEPE/USDT:USDT", "PEPE/USDT:USDT"):
+        series = Series("candles", "okx", symbol, "trade")
+        landing.write(series, bars(0, 1, symbol), start=at(0), end=at(1))
+    assert landing.read("candles", venues=["okx"], start=at(0), end=at(1))["symbol"].n_unique() == 4
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    landing.write(SERIES, bars(0, 1), start=at(0), end=at(1))
+    path = next(tmp_path.rglob("*.parquet"))
+    path.write_bytes(b"PAR1 no more")
+    with pytest.raises(MarketDataError, match=path.name):
+        landing.read("candles", venues=["okx"], start=at(0), end=at(1))
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    landing = Landing(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(StorageError, match="No space left"):
+        landing.write(SERIES, bars(0, 1), start=at(0), end=at(1))
+    assert not list(tmp_path.rglob("*.p*"))
+    assert landing.missing(SERIES, start=at(0), end=at(1))
+
+
+def test_the_fingerprint_changes_with_new_files_of_the_period(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    before = landing.fingerprint(start=at(0), end=at(5))
+    landing.write(SERIES, bars(0, 1), start=at(0), end=at(1))
+    after = landing.fingerprint(start=at(0), end=at(5))
+    assert before != after
+    landing.write(SERIES, bars(7, 8), start=at(7), end=at(8))
+    assert landing.fingerprint(start=at(0), end=at(5)) == after
+
+
+def test_a_visit_counts_for_what_it_asked(tmp_path: Path) -> None:
+    visits = Visits(tmp_path / "new" / "visits.json")
+    assert not visits.covers("okx", "candles", at(0), at(5))
+    visits.note("okx", ["candles", "trades"], at(0), at(5))
+    assert visits.covers("okx", "candles", at(1), at(5))
+    assert not visits.covers("okx", "candles", at(1), at(6))
+    assert not visits.covers("okx", "order_books", at(1), at(5))
+    assert not visits.covers("gate", "candles", at(1), at(5))
+    assert not Visits(visits.path, coins=frozenset({"BTC"})).covers("okx", "candles", at(1), at(5))
+    assert not Visits(visits.path, fresh_seconds=0.0).covers("okx", "candles", at(1), at(5))
+    visits.path.write_text("{", "utf-8")
+    assert not visits.covers("okx", "candles", at(1), at(5))
