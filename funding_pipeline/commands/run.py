@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -35,38 +36,42 @@ def run_pipeline(settings: Settings, *, full: bool) -> None:
     Raises FundingPipelineError naming the step that failed; what was stored before stays as it was.
     """
     started = time.perf_counter()
-    with local_testnet(settings) as running:
-        market = running.open_market()
-        home = prepare_home(running)
-        console.print(f"[bold]{market.label}[/]  state in {home.parent}")
-        unreachable = _fetch(market)
-        definitions = build_definitions(settings=running, loggers={"console": event_printer})
-        with dg.DagsterInstance.get() as instance:
-            source = _source(running, market)
-            before = None if full else _source_before(running)
-            quarters = _quarters_to_load(instance, market, now=source, before=before)
-            (running.state_dir / _SOURCE).unlink(missing_ok=True)  # an interrupted load is loaded again
-            for job, tags in _steps(market, quarters, without=set(unreachable)):
-                _execute(definitions, job, tags=tags, instance=instance)
-        if not unreachable:
-            _remember(running, source)
-        print_summary(running, market, seconds=time.perf_counter() - started)
+    prepare_home(settings)
+    market, unreachable = _fetched(settings)
+    resources = {"market": dg.ResourceDefinition.hardcoded_resource(market)}
+    definitions = build_definitions(
+        settings=settings, resources=resources, loggers={"console": event_printer}
+    )
+    with dg.DagsterInstance.get() as instance:
+        source = _source(settings, market)
+        before = None if full else _source_before(settings)
+        quarters = _quarters_to_load(instance, market, now=source, before=before)
+        (settings.state_dir / _SOURCE).unlink(missing_ok=True)  # an interrupted load is loaded again
+        for job, tags in _steps(market, quarters, without=set(unreachable)):
+            _execute(definitions, job, tags=tags, instance=instance)
+    if not unreachable:
+        _remember(settings, source)
+    print_summary(settings, market, seconds=time.perf_counter() - started)
     for reason in unreachable.values():
         print_error(VenueUnavailableError(f"left out: {reason}"))
 
 
-def _fetch(market: Market) -> Mapping[str, str]:
-    """Fetch what is missing from venues; those that cannot be reached, each with its one line.
+def _fetched(settings: Settings) -> tuple[Market, Mapping[str, str]]:
+    """The market with everything fetched that was missing, and the venues that could not be reached.
 
-    Raises VenueUnavailableError when fewer than two venues are left: there is no differential then.
+    The local testnet runs only as long as that takes. Raises VenueUnavailableError when fewer than two
+    venues are left: there is no differential then.
     """
-    if not isinstance(market, VenueMarket):
-        return {}
-    report = fetch_with_progress(market)
+    with local_testnet(settings) as running:
+        market = running.open_market()
+        console.print(f"[bold]{market.label}[/]  state in {settings.state_dir}", soft_wrap=True)
+        if not isinstance(market, VenueMarket):
+            return market, {}
+        report = fetch_with_progress(market)
     print_report(report)
     if len(market.span().venues) - len(report.unreachable) < _FEWEST_VENUES:
         raise VenueUnavailableError("; ".join(report.unreachable.values()))
-    return report.unreachable
+    return replace(market, asks=False), report.unreachable
 
 
 def _steps(

@@ -44,10 +44,11 @@ def _print_data(lake: Lake, market: Market) -> None:
     span = market.span()
     settled = lake.scan("settled_funding").select("venue", "symbol").collect()
     instruments = lake.scan("instruments").collect()
+    listed = instruments.select("venue", "symbol").unique()
     quarantined = lake.scan("quarantine").select(pl.len()).collect().item()
     console.print(
         f"[bold]data[/]    {span.start:%Y-%m-%d} to {span.end:%Y-%m-%d %H:%M} UTC, "
-        f"{len(span.venues)} venues, {instruments.height} instruments of "
+        f"{len(span.venues)} venues, {listed.height} instruments of "
         f"{instruments['base'].n_unique()} bases, {settled.unique().height} with settled funding, "
         f"{settled.height:,} settlements, "
         f"{quarantined} rows quarantined"

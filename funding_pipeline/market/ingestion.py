@@ -9,7 +9,7 @@ series only. Both are in the report, by name. What was landed before stays.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -22,7 +22,8 @@ from funding_pipeline.market_data.instruments import parse_symbol
 from funding_pipeline.venues.archive import BodyArchive
 from funding_pipeline.venues.connection import Connection
 from funding_pipeline.venues.dialect import CandleKind, VenueDialect
-from funding_pipeline.venues.public import Gap, Listing, PublicGateway
+from funding_pipeline.venues.listing import Listing
+from funding_pipeline.venues.public import Gap, PublicGateway
 
 # A settlement may be published up to a minute late (OKX), a bar a little after its end: what lies this
 # close to now is fetched again next time.
@@ -56,7 +57,8 @@ class IngestReport:
     """What an ingestion found, in lines that begin with the venue's name.
 
     `unreachable`: venues given up, with the reason; `problems`: answers that were none; `gaps`: rows that a
-    venue, asked twice, does not have; `refused`: instruments that cannot be used.
+    venue, asked twice, does not have (history that does not reach back that far is no gap: venues keep
+    some of it for days only); `refused`: instruments that cannot be used.
     """
 
     unreachable: dict[str, str] = field(default_factory=dict)
@@ -142,14 +144,15 @@ class _Venue:
         async def run(task: _Task) -> None:
             nonlocal done
             async with lanes:
-                await self._fetch(gateway, task)
+                await self._fetch(gateway, task, now)
             done += 1
             self.progress(self.dialect.name, done, total)
 
         async with asyncio.TaskGroup() as group:
             for task in tasks:
                 group.create_task(run(task))
-        self.report.gaps.extend(_described(gap) for gap in gateway.gaps)
+        starts = {task.window[0] for task in tasks}
+        self.report.gaps.extend(_described(gap) for gap in gateway.gaps if gap.start not in starts)
         problems = await take_snapshots(
             gateway, self.landing, listing, symbols, wanted=self.wanted.tables, end=self.wanted.end, now=now
         )
@@ -170,7 +173,24 @@ class _Venue:
         for series, until in self._series(symbols, now):
             end = min(self.wanted.end, until)
             for window in self.landing.missing(series, start=self.wanted.start, end=end):
-                yield from (_Task(series, part) for part in by_quarter(window))
+                for part_of, span in self._in_reach(series, window, now):
+                    yield from (_Task(part_of, part) for part in by_quarter(span))
+
+    def _in_reach(self, series: Series, window: Window, now: datetime) -> Iterator[tuple[Series, Window]]:
+        """`window` as the venue can still tell it: bars too old to be kept come in longer ones."""
+        kept, coarse = self.dialect.candles_kept, self.dialect.coarse_hours
+        if series.table != "candles" or kept is None:
+            yield series, window
+            return
+        start, end = window
+        oldest = now - timedelta(hours=kept - 1)
+        hours = -(-oldest.timestamp() // (coarse * 3600)) * coarse
+        reach = min(max(datetime.fromtimestamp(hours * 3600, UTC), start), end)
+        older = replace(series, hours=coarse)
+        for gap in self.landing.missing(older, start=start, end=reach):
+            yield older, gap
+        if reach < end:
+            yield series, (reach, end)
 
     def _series(self, symbols: Iterable[str], now: datetime) -> Iterator[tuple[Series, datetime]]:
         """Every series of history with the moment up to which it is final."""
@@ -186,7 +206,7 @@ class _Venue:
             if "open_interest" in tables and self.dialect.has_open_interest_history:
                 yield Series("open_interest", name, symbol, "history"), closed
 
-    async def _fetch(self, gateway: PublicGateway, task: _Task) -> None:
+    async def _fetch(self, gateway: PublicGateway, task: _Task, now: datetime) -> None:
         """One window of one series. A bad answer costs this window; worse ends the venue's turn."""
         series, (start, end) = task.series, task.window
         try:
@@ -194,7 +214,7 @@ class _Venue:
         except VenueAnswerError as error:
             self.report.problems.append(str(error))
             return
-        self.landing.write(series, rows, start=start, end=end)
+        self.landing.write(series, rows, start=start, end=end, fetched_at=now)
         self.report.series += 1
         self.report.rows += rows.height
 
@@ -205,7 +225,8 @@ async def rows_of(gateway: PublicGateway, series: Series, start: datetime, end: 
         return await gateway.settled_funding(series.symbol, start, end)
     if series.table == "open_interest":
         return await gateway.open_interest_history(series.symbol, start, end)
-    return await gateway.candles(series.symbol, cast(CandleKind, series.kind), start, end)
+    kind = cast(CandleKind, series.kind)
+    return await gateway.candles(series.symbol, kind, start, end, hours=series.hours)
 
 
 def _described(gap: Gap) -> str:

@@ -23,18 +23,31 @@ from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES
 
 _STAMP = "%Y%m%dT%H%M%S"
 _FILE = re.compile(r"(\d{8}T\d{6})-(\d{8}T\d{6})\.parquet")
+_FETCHED_AT = "fetched_at"
 _LONGEST_ESTIMATE = timedelta(hours=24)
 Window = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True)
 class Series:
-    """One stream of rows: `kind` tells candles of trades from those of marks; else it is `all`."""
+    """One stream of rows. `kind` tells candles of trades from those of marks, settled rates from estimates;
+    `hours`: length of its bars, where it has bars."""
 
     table: str
     venue: str
     symbol: str
     kind: str = "all"
+    hours: int = 1
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file: all rows of `series` in [start, end), as the venue told them at `fetched_at`."""
+
+    series: Series
+    start: datetime
+    end: datetime
+    fetched_at: datetime
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,9 @@ class Landing:
             gaps.append((reached, end))
         return gaps
 
-    def write(self, series: Series, rows: pl.DataFrame, *, start: datetime, end: datetime) -> None:
+    def write(
+        self, series: Series, rows: pl.DataFrame, *, start: datetime, end: datetime, fetched_at: datetime
+    ) -> None:
         """Keep `rows` as all there is in [start, end); raises StorageError and leaves no half file."""
         schema = RAW_TABLES[series.table]
         frame = rows.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
@@ -67,7 +82,8 @@ class Landing:
         half = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            frame.write_parquet(half, compression="zstd", compression_level=1)
+            stamp = {_FETCHED_AT: fetched_at.isoformat()}
+            frame.write_parquet(half, compression="zstd", compression_level=1, metadata=stamp)
             half.replace(path)
         except OSError as error:
             half.unlink(missing_ok=True)
@@ -90,13 +106,14 @@ class Landing:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise self._broken(paths, error) from error
 
-    def windows(self, table: str, venue: str, kind: str) -> Iterator[tuple[str, Window]]:
-        """Symbol and window of every file of a kind of series, by name; files without rows are left out."""
-        for path in sorted((self.folder / table / venue / kind).glob("*/*.parquet")):
-            window = _window(path)
+    def landed(self, table: str, venue: str, kind: str, *, hours: int = 1) -> Iterator[Landed]:
+        """Every file of a kind of series, by name; files without rows are left out."""
+        for path in sorted(self._folder(Series(table, venue, "", kind, hours)).glob("*/*.parquet")):
+            window, told = _window(path), pl.read_parquet_metadata(path)
             symbols = pl.read_parquet(path, columns=["symbol"], n_rows=1)["symbol"].to_list()
             if window is not None and symbols:
-                yield symbols[0], window
+                series = Series(table, venue, symbols[0], kind, hours)
+                yield Landed(series, *window, datetime.fromisoformat(told[_FETCHED_AT]))
 
     def fingerprint(self, *, start: datetime, end: datetime) -> str:
         """Changes when a file that touches [start, end) is added: what was made of them is out of date."""
@@ -134,7 +151,8 @@ class Landing:
         return [window for path in paths if (window := _window(path)) is not None]
 
     def _folder(self, series: Series) -> Path:
-        return self.folder / series.table / series.venue / series.kind / _file_name(series.symbol)
+        kind = series.kind if series.hours == 1 else f"{series.kind}-{series.hours}h"
+        return self.folder / series.table / series.venue / kind / _file_name(series.symbol)
 
 
 def _window(path: Path) -> Window | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from funding_pipeline.core.errors import TestnetError, VenueError
 from funding_pipeline.market.ingestion import HISTORY, IngestReport, Progress, first_error, rows_of
-from funding_pipeline.market.landing import Landing, Series
+from funding_pipeline.market.landing import Landing
 from funding_pipeline.venues.dialect import VenueDialect
 from funding_pipeline.venues.public import PublicGateway
 from funding_pipeline.venues.routing import ArchiveConnection
@@ -39,20 +39,26 @@ def replay(
 async def _venue(
     dialect: VenueDialect, bodies: Path, landing: Landing, report: IngestReport, progress: Progress
 ) -> None:
+    lengths = (1,) if dialect.candles_kept is None else (1, dialect.coarse_hours)
     windows = [
-        (Series(table, dialect.name, symbol, kind), window)
+        found
         for table, kinds in HISTORY.items()
         for kind in kinds
-        for symbol, window in landing.windows(table, dialect.name, kind)
+        for hours in lengths
+        for found in landing.landed(table, dialect.name, kind, hours=hours)
     ]
-    async with PublicGateway(dialect, ArchiveConnection(bodies)) as gateway:
-        for done, (series, (start, end)) in enumerate(windows, start=1):
+    connection = ArchiveConnection(bodies)
+    async with PublicGateway(dialect, connection) as gateway:
+        for done, window in enumerate(windows, start=1):
+            connection.work_at(int(window.fetched_at.timestamp() * 1000))
             try:
-                rows = await rows_of(gateway, series, start, end)
+                rows = await rows_of(gateway, window.series, window.start, window.end)
             except VenueError as error:
                 report.problems.append(str(error))
                 continue
-            landing.write(series, rows, start=start, end=end)
+            landing.write(
+                window.series, rows, start=window.start, end=window.end, fetched_at=window.fetched_at
+            )
             report.series += 1
             report.rows += rows.height
             progress(dialect.name, done, len(windows))

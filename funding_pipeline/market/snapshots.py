@@ -15,7 +15,8 @@ from funding_pipeline.core.errors import VenueAnswerError
 from funding_pipeline.core.market import RAW_INSTRUMENT_TERMS, RAW_LEVERAGE_TIERS
 from funding_pipeline.core.trading import InstrumentTerms, LeverageTier
 from funding_pipeline.market.landing import Landing, Series
-from funding_pipeline.venues.public import Listing, PublicGateway
+from funding_pipeline.venues.listing import Listing
+from funding_pipeline.venues.public import PublicGateway
 
 # A snapshot younger than this is not taken again.
 FRESH = timedelta(minutes=1)
@@ -46,7 +47,7 @@ async def take_snapshots(
         if not landing.missing(series, start=now - FRESH, end=now) or table not in wanted:
             return
         try:
-            landing.write(series, await fetch(), start=now - FRESH, end=now)
+            landing.write(series, await fetch(), start=now - FRESH, end=now, fetched_at=now)
         except VenueAnswerError as error:
             problems.append(str(error))
 

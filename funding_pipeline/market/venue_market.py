@@ -30,8 +30,8 @@ _LONGEST_GAP = timedelta(days=3)
 class VenueMarket:
     """Rows of `venues` from `start` until `end()`, landed below `folder` and never fetched twice.
 
-    `coins`: bases to read, None for all. Rows in the past do not change; what only exists in the present
-    (books, estimates) is added to by each ingestion.
+    `coins`: bases to read, None for all. `asks` false: only what has landed is read, no venue is asked. Rows
+    in the past do not change; what only exists in the present (books, estimates) is added to by each fetch.
     """
 
     name: str
@@ -42,6 +42,7 @@ class VenueMarket:
     end: Callable[[], datetime] = field(repr=False)
     folder: Path
     coins: frozenset[str] | None = None
+    asks: bool = True
 
     @property
     def label(self) -> str:
@@ -104,7 +105,7 @@ class VenueMarket:
 
         Raises VenueUnavailableError with one line per venue that is needed and cannot be reached.
         """
-        if self._lacks(table, venues, start, end):
+        if self.asks and self._lacks(table, venues, start, end):
             report = self.fetch(tables=(table,), venues=venues, start=start, end=end)
             if report.unreachable:
                 raise VenueUnavailableError("; ".join(report.unreachable.values()))

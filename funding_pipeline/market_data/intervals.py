@@ -34,16 +34,21 @@ def funding_intervals(settled: pl.LazyFrame) -> pl.DataFrame:
 def with_inferred_intervals(raw: pl.DataFrame) -> pl.DataFrame:
     """Raw settled `funding_rates` with `interval_hours` filled in where the venue does not tell it.
 
-    A gap to the settlement before of 1, 2, 4 or 8 h is the interval; after any other gap (a settlement is
-    missing, or it is the first) the interval of the settlement before holds, and for a first one that
-    of the next. Rows that are told keep what they are told; predicted rows are left alone.
+    A gap to the settlement before of 1, 2, 4 or 8 h is the interval. After another gap the interval before
+    holds if it divides the gap (settlements are missing); else the interval has been switched, to the
+    longest of the four that divides it (Bybit SOL, 2022-11-08: 6 h, then every 2 h). The first row of an
+    instrument takes the next one's. Told intervals stay; predicted rows are left alone.
     """
     settled = pl.col("kind") == "settled"
-    moment = pl.col("settled_at").dt.round("1m")
-    gap = (moment - moment.shift(1)).dt.total_minutes() / 60.0
-    inferred = pl.when(gap.is_in(_INTERVALS)).then(gap)
     rows = raw.filter(settled).sort(*_INSTRUMENT, "settled_at")
-    filled = rows.with_columns(
-        pl.coalesce("interval_hours", inferred.over(_INSTRUMENT)).alias("interval_hours")
-    ).with_columns(pl.col("interval_hours").forward_fill().backward_fill().over(_INSTRUMENT))
+    moment = pl.col("settled_at").dt.round("1m")
+    rows = rows.with_columns(gap=((moment - moment.shift(1)).dt.total_minutes() / 60.0).over(_INSTRUMENT))
+    usual = pl.coalesce("interval_hours", pl.when(pl.col("gap").is_in(_INTERVALS)).then("gap"))
+    dividing = [pl.when(pl.col("gap") % hours == 0).then(hours) for hours in sorted(_INTERVALS, reverse=True)]
+    rows = rows.with_columns(before=usual.forward_fill().over(_INSTRUMENT), usual=usual).with_columns(
+        interval_hours=pl.coalesce(
+            "usual", pl.when(pl.col("gap") % pl.col("before") == 0).then("before"), *dividing, "before"
+        )
+    )
+    filled = rows.with_columns(pl.col("interval_hours").backward_fill().over(_INSTRUMENT))
     return pl.concat([filled.select(raw.columns), raw.filter(~settled | pl.col("kind").is_null())])

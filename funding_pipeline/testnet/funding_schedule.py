@@ -41,8 +41,13 @@ class FundingSchedule:
         rows = pl.concat(parts).unique("time", keep="last", maintain_order=True).sort("time")
         gap = (pl.col("time").diff() / HOUR_MS).fill_null(strategy="backward")
         rows = rows.with_columns(pl.coalesce("interval_hours", gap, 8.0).alias("interval_hours"))
-        columns = (rows[name].to_numpy() for name in ("time", "rate", "interval_hours", "is_paid"))
-        return cls(*columns, market_end=market_end)
+        return cls(
+            time=rows["time"].to_numpy(),
+            rate=rows["rate"].to_numpy(),
+            interval_hours=rows["interval_hours"].to_numpy(),
+            is_paid=rows["is_paid"].to_numpy(),
+            market_end=market_end,
+        )
 
     def settled(self, start: int, end: int) -> pl.DataFrame:
         """Settlements with `start <= time <= end`: time, rate, interval_hours."""

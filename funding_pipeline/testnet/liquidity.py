@@ -90,11 +90,11 @@ class Liquidity:
         spread = depth.spread_bp * 1e-4 * mid / self._tick * float(np.exp(0.2 * rng.standard_normal()))
         ticks = max(round(spread), 1)
         bid = max(int(np.floor(mid / self._tick - ticks / 2)), LEVELS)
-        sides = [
-            self._side(mid, best, sign, per_bp, rng)
-            for best, sign, per_bp in ((bid, -1, depth.bid_per_bp), (bid + ticks, 1, depth.ask_per_bp))
-        ]
-        return Book(time, *sides)
+        return Book(
+            time,
+            bids=self._side(mid, bid, -1, depth.bid_per_bp, rng),
+            asks=self._side(mid, bid + ticks, 1, depth.ask_per_bp, rng),
+        )
 
     def _side(
         self, mid: float, best: int, sign: Literal[-1, 1], per_bp: float, rng: np.random.Generator

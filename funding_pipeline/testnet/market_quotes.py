@@ -182,14 +182,16 @@ class MarketQuotes:
         index_times, index_values = self._market.index(parsed.base)
         index = (index_times, index_values * parsed.multiplier)
         bars = hourly_bars(candles[symbol, "trade"], index, volume_unit=unit)
-        shape = {"market_end": end, "places": max(-int(terms.tick.adjusted()), 0)}
-        trade = TradePrices(f"{self._venue} {symbol}", bars, **shape)
+        places = max(-int(terms.tick.adjusted()), 0)
+        trade = TradePrices(f"{self._venue} {symbol}", bars, market_end=end, places=places)
         mark_rows = candles.get((symbol, "mark"))
         snapshots = self._market.order_books(self._venue).get((symbol,))
         return _Pieces(
             trade=trade,
-            mark=trade if mark_rows is None else FollowingPrices(trade, *closes(mark_rows, bars), **shape),
-            index=FollowingPrices(trade, *_whole_hours(index), **shape),
+            mark=trade
+            if mark_rows is None
+            else FollowingPrices(trade, *closes(mark_rows, bars), market_end=end, places=places),
+            index=FollowingPrices(trade, *_whole_hours(index), market_end=end, places=places),
             funding=FundingSchedule.of(
                 funding.get((symbol, "settled")), funding.get((symbol, "predicted")), market_end=end
             ),

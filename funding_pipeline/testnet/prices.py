@@ -100,10 +100,12 @@ class Prices(ABC):
     def at(self, time: int) -> float:
         """The price at a moment; in a gap and beyond the end the last one."""
         opened = time - time % HOUR_MS
+        position = int(np.searchsorted(self.bars.open_time, time, "right")) - 1
+        if time == opened and position >= 0 and self.bars.open_time[position] == time:
+            return float(self.bars.open[position])  # where every path begins: no need to make it
         path = self.path(opened)
         if path is not None:
             return float(path[(time - opened) // 1000])
-        position = int(np.searchsorted(self.bars.open_time, time, "right")) - 1
         return float(self.bars.close[position] if position >= 0 else self.bars.open[0])
 
     def candles(self, start: int, end: int) -> pl.DataFrame:

@@ -23,8 +23,8 @@ Render = Callable[[pl.DataFrame], pl.Series]
 Keep = Literal["oldest", "newest"]
 Direction = Literal["ascending", "descending"]
 
-# A recorded market has 42 instruments, three kinds and 40,000 hours; this many bytes are kept.
-_MOST_BYTES = 256_000_000
+# Kept per venue. Seven coins, three kinds and 40,000 hours of a recorded market are some 100 MB.
+_MOST_BYTES = 64_000_000
 
 
 class _Rows:

@@ -193,6 +193,14 @@ def _ended(request: web.BaseRequest, response: web.StreamResponse) -> web.Stream
     return response
 
 
+async def _cancel_others() -> None:
+    """End what still runs on this loop, such as a request that a fault delays."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 class ServerThread:
     """A server on an event loop of its own, in a background thread: for tests and notebooks.
 
@@ -233,6 +241,7 @@ class ServerThread:
         return self.run(called())
 
     def _end(self) -> None:
+        self.run(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()

@@ -109,13 +109,9 @@ class Testnet:
 
 
 def _dialect_class(venue: str) -> Any:
-    """The venue's dialect, or None where it has none (yet)."""
+    """The venue's dialect, imported when it is needed, or None where it has none."""
     if venue not in DIALECTS:
         _log.info("%s is in the market and has no dialect: not served", venue)
         return None
     module, _, name = DIALECTS[venue].partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        _log.warning("%s is not served: %s", venue, error)
-        return None
+    return getattr(importlib.import_module(module), name)

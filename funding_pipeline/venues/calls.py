@@ -237,6 +237,8 @@ def _reason(dialect: VenueDialect, error: Exception) -> str:
     document = text.lower().find("<!doctype")
     cut = min(at for at in (page, document, len(text)) if at >= 0)
     line = " ".join(_QUERY.sub("", _MARKUP.sub(" ", text[:cut])).split())
+    if isinstance(error.__cause__, aiohttp.ClientError | OSError):  # why the connection failed
+        line = f"{line} ({' '.join(str(error.__cause__).split()) or type(error.__cause__).__name__})"
     line = redact(line)
     shown = line if len(line) <= 240 else f"{line[:237]}..."
     return ": ".join(part for part in (kind, shown) if part) or "no answer"

@@ -61,6 +61,10 @@ class VenueDialect:
     """Kinds that the venue REALLY has. ccxt silently returns trade candles for others (domain trap)."""
     candle_page: ClassVar[int] = 1000
     """Most bars per request."""
+    candles_kept: ClassVar[int | None] = None
+    """How many of the newest bars of each length the venue keeps; None: all. Older history is asked for in
+    bars of `coarse_hours`, which reach further back."""
+    coarse_hours: ClassVar[int] = 8
     funding_page: ClassVar[int] = 100
     """Most settlements per request."""
     has_public_trades: ClassVar[bool] = True
@@ -100,7 +104,9 @@ class VenueDialect:
         return start_ms, {"until": end_ms}
 
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
-        """One item of ccxt's fetch_funding_rate_history."""
+        """One item of ccxt's fetch_funding_rate_history.
+
+        `settled_at` is the nominal moment, within a minute of the row's own time stamp."""
         rate = row.get("fundingRate")
         return SettledRate(_utc(row["timestamp"]), None if rate is None else float(rate))
 

@@ -55,11 +55,13 @@ def estimated_frame(venue: str, rates: Sequence[tuple[str, EstimatedRate]], now:
     )
 
 
-def candle_frame(venue: str, symbol: str, kind: str, bars: Sequence[Sequence[Any]]) -> pl.DataFrame:
-    """Hourly bars of ccxt: [ms, open, high, low, close, volume]."""
+def candle_frame(
+    venue: str, symbol: str, kind: str, bars: Sequence[Sequence[Any]], *, hours: int = 1
+) -> pl.DataFrame:
+    """Bars of ccxt, `hours` long: [ms, open, high, low, close, volume]."""
     columns = list(zip(*bars, strict=True)) if bars else [()] * 6
     names = ("open", "high", "low", "close", "volume")
-    values = {
+    values: dict[str, Any] = {
         name: pl.Series(name, column, dtype=pl.Float64, strict=False)
         for name, column in zip(names, columns[1:], strict=False)
     }
@@ -68,7 +70,7 @@ def candle_frame(venue: str, symbol: str, kind: str, bars: Sequence[Sequence[Any
         venue=venue,
         symbol=symbol,
         kind=kind,
-        timeframe="1h",
+        timeframe=f"{hours}h",
         open_time=times(columns[0]),
         **values,
     )

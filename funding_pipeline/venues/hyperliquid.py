@@ -64,6 +64,7 @@ class HyperliquidVenue(VenueDialect):
     credentials = ("walletAddress", "privateKey")
     candle_kinds = ("trade",)
     candle_page = 5000
+    candles_kept = 5000
     funding_page = 500
     has_public_trades = False
     book_levels = 20

@@ -122,8 +122,10 @@ class PublicGateway(VenueReader):
         return dict(zip(symbols, await asyncio.gather(*asked), strict=True))
 
     # --- prices
-    async def candles(self, symbol: str, kind: CandleKind, start: datetime, end: datetime) -> pl.DataFrame:
-        """Hourly bars that open in [start, end) and have closed; ValueError for a kind the venue has not.
+    async def candles(
+        self, symbol: str, kind: CandleKind, start: datetime, end: datetime, *, hours: int = 1
+    ) -> pl.DataFrame:
+        """Bars of `hours` that open in [start, end) and have closed; ValueError for a kind the venue has not.
 
         ccxt would silently answer with trade candles for a kind that it does not know.
         """
@@ -132,20 +134,22 @@ class PublicGateway(VenueReader):
                 f"{self.venue} has no {kind} candles; it has {', '.join(self.dialect.candle_kinds)}"
             )
         market = await self._market(symbol)
-        last_closed_ms = await self._connection.clock_ms() // HOUR_MS * HOUR_MS
+        bar_ms = hours * HOUR_MS
+        last_closed_ms = await self._connection.clock_ms() // bar_ms * bar_ms
         end_ms = min(to_ms(end), last_closed_ms)
 
         async def fetch(start_ms: int, end_ms: int) -> list[list[Any]]:
             since, params = self.dialect.candle_request(kind, start_ms, end_ms)
             page = self.dialect.candle_page
-            return await self._rows("fetch_ohlcv", symbol, "1h", since, page, params)
+            return await self._rows("fetch_ohlcv", symbol, f"{hours}h", since, page, params)
 
         request = PageRequest(
             fetch, self.dialect.candle_page, _first, f"{self.venue}: fetch_ohlcv {kind} {symbol}"
         )
-        bars, missing = await walk_regular(request, to_ms(start), end_ms, spacing=_HOURLY)
+        spacing = Spacing(bar_ms, is_fixed=True)
+        bars, missing = await walk_regular(request, to_ms(start), end_ms, spacing=spacing)
         self._note("candles", market, missing)
-        return frames.candle_frame(self.venue, symbol, kind, bars)
+        return frames.candle_frame(self.venue, symbol, kind, bars, hours=hours)
 
     async def order_book(self, symbol: str) -> pl.DataFrame:
         """A snapshot (RAW_ORDER_BOOKS); VenueAnswerError for an empty side or a crossed book."""

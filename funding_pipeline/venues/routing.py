@@ -56,7 +56,7 @@ class TestnetConnection:
 
     def session(self, venue: str, record: Recorder | None) -> VenueSession:
         """A session whose every request goes to the testnet."""
-        return VenueSession(venue, record, self._reroute, absent=self._absent())
+        return VenueSession(venue, record, self._reroute, absent=self._absent(), now_ms=self.now_ms)
 
     async def clock_ms(self) -> int:
         """The testnet's time, asked and then extrapolated; one that stands still is asked each time.
@@ -117,6 +117,10 @@ class ArchiveConnection:
     def session(self, venue: str, record: Recorder | None) -> ArchiveSession:
         """A session that never opens a socket."""
         return ArchiveSession(venue, self._index(venue), self.label)
+
+    def work_at(self, clock_ms: int) -> None:
+        """Work at another time from now on: ccxt asks some endpoints depending on how old the data is."""
+        self._given_ms = clock_ms
 
     async def clock_ms(self) -> int:
         """The time given, or of the last body that was read."""

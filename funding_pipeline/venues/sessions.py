@@ -96,7 +96,9 @@ class _Methods:
 
 
 class VenueSession(_Methods):
-    """aiohttp behind `reroute`, recording what came back. Closed by whoever opened it."""
+    """aiohttp behind `reroute`, recording what came back and when, by the exchange's clock `now_ms`.
+
+    Closed by whoever opened it."""
 
     def __init__(
         self,
@@ -106,8 +108,10 @@ class VenueSession(_Methods):
         *,
         absent: str | None = None,
         tls: bool = False,
+        now_ms: Callable[[], int] = machine_clock_ms,
     ) -> None:
         self.venue = venue
+        self._now_ms = now_ms
         self._record = record
         self._reroute = reroute
         self._absent = absent
@@ -137,7 +141,7 @@ class VenueSession(_Methods):
         if self._record is not None:
             text = (sent or b"").decode("utf-8", "replace")
             address = public_url(str(url))
-            self._record(Exchanged(self.venue, method, address, text, status, body, machine_clock_ms()))
+            self._record(Exchanged(self.venue, method, address, text, status, body, self._now_ms()))
 
 
 class ArchiveSession(_Methods):

@@ -1,5 +1,6 @@
 """Balance, positions, statements and settings of an account on every trading venue."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -123,6 +124,34 @@ def test_funding_payments_have_our_sign_and_the_ledgers_amount(venue: VenueRig, 
         is_long = side == "buy"
         if abs(payment.amount) > Decimal("0.000001"):
             assert (payment.amount < 0) == ((engine.rate > 0) == is_long), "a long pays a positive rate"
+
+
+def test_statements_begin_where_asked_and_reach_back_weeks(venue: VenueRig) -> None:
+    keys, start = venue.new_keys(), venue.now
+
+    async def case() -> tuple[list[FundingPayment], list[FundingPayment], list[Fill], list[Fill]]:
+        async with venue.private(keys) as gateway:
+            await gateway.create_order(venue.order("buy", quantity=venue.lots(20)))
+            venue.advance(hours=17)
+            middle = venue.now
+            await gateway.create_order(venue.order("sell", quantity=venue.lots(1)))
+            venue.advance(hours=8)
+            weeks_ago = start - timedelta(days=25)
+            return (
+                list(await gateway.funding_payments(venue.symbol, weeks_ago)),
+                list(await gateway.funding_payments(venue.symbol, middle)),
+                list(await gateway.fills(venue.symbol, weeks_ago)),
+                list(await gateway.fills(venue.symbol, middle)),
+            )
+
+    payments, later_payments, fills, later_fills = run(case())
+    account = venue.account(keys)
+    assert len(payments) == len(venue.exchange.payments(account, symbol=venue.symbol))
+    assert 0 < len(later_payments) < len(payments)
+    assert payments[-len(later_payments) :] == later_payments
+    assert len(fills) == len(venue.exchange.fills(account))
+    assert {fill.side for fill in later_fills} == {"sell"}
+    assert [fill.traded_at for fill in fills] == sorted(fill.traded_at for fill in fills)
 
 
 def test_leverage_is_set_and_setting_it_again_is_no_error(venue: VenueRig) -> None:

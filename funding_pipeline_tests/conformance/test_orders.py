@@ -203,6 +203,21 @@ def test_a_lost_answer_leaves_one_order_that_the_look_up_finds(venue: VenueRig, 
     assert len(venue.exchange.orders(venue.account(keys))) == 1
 
 
+def test_a_request_that_arrives_twice_makes_one_order(venue: VenueRig) -> None:
+    # Gate takes a client id twice: the reason why nothing is sent again without a look-up.
+    expected = 2 if venue.name == "gate" else 1
+    keys, request = venue.new_keys(), venue.order("buy", "limit", price=venue.away("buy"))
+
+    async def case() -> OrderState:
+        async with venue.private(keys) as gateway:
+            await gateway.prepare([venue.symbol])
+            venue.fault("duplicate", method="POST", path=order_path(venue), count=1)
+            return await gateway.create_order(request)
+
+    assert run(case()).status == "open"
+    assert len(venue.exchange.orders(venue.account(keys))) == expected
+
+
 def test_an_order_that_never_arrived_is_unknown_and_then_none(venue: VenueRig) -> None:
     keys, request = venue.new_keys(), venue.order("buy", "limit", price=venue.away("buy"))
 

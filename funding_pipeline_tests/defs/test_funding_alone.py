@@ -28,7 +28,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     no_venue = rates[1:2].with_columns(venue=pl.lit(None, dtype=pl.String))
     kept = rates.filter(~((pl.col("venue") == "binance") & pl.col("symbol").str.starts_with("DOGE")))
     pl.concat([kept[1:], renamed, dated, no_rate, no_venue]).write_parquet(folder / "funding_rates.parquet")
-    settings = Settings(market="recorded", way="direct", data=folder, home=folder / "home", rebalance_every_hours=24)
+    settings = Settings(
+        market="recorded",
+        way="direct",
+        data=folder,
+        home=folder / "home",
+        rebalance_every_hours=24,
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", "")
         run_pipeline(settings, full=False)

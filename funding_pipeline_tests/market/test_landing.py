@@ -37,8 +37,8 @@ def bars(first: int, last: int, symbol: str = SERIES.symbol) -> pl.DataFrame:
 def test_what_is_written_is_not_missing(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
     assert landing.missing(SERIES, start=at(0), end=at(10)) == [(at(0), at(10))]
-    landing.write(SERIES, bars(2, 4), start=at(2), end=at(4))
-    landing.write(SERIES, bars(6, 8), start=at(6), end=at(8))
+    landing.write(SERIES, bars(2, 4), start=at(2), end=at(4), fetched_at=START)
+    landing.write(SERIES, bars(6, 8), start=at(6), end=at(8), fetched_at=START)
     assert landing.missing(SERIES, start=at(0), end=at(10)) == [
         (at(0), at(2)),
         (at(4), at(6)),
@@ -58,11 +58,13 @@ def test_filling_what_is_missing_leaves_nothing_missing(
 ) -> None:
     landing = Landing(tmp_path_factory.mktemp("landing"))
     for first, length in windows:
-        landing.write(SERIES, bars(first, first + length), start=at(first), end=at(first + length))
+        landing.write(
+            SERIES, bars(first, first + length), start=at(first), end=at(first + length), fetched_at=START
+        )
     start, end = at(asked[0]), at(asked[0] + asked[1])
     for window in landing.missing(SERIES, start=start, end=end):
         hours = [int((moment - START).total_seconds() // 3600) for moment in window]
-        landing.write(SERIES, bars(*hours), start=window[0], end=window[1])
+        landing.write(SERIES, bars(*hours), start=window[0], end=window[1], fetched_at=START)
     assert landing.missing(SERIES, start=start, end=end) == []
     read = landing.read("candles", venues=["okx"], start=start, end=end)
     assert read["close"].to_list() == [float(h) for h in range(asked[0], sum(asked))]
@@ -70,8 +72,8 @@ def test_filling_what_is_missing_leaves_nothing_missing(
 
 def test_rows_come_once_and_only_of_the_period(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
-    landing.write(SERIES, bars(0, 5), start=at(0), end=at(5))
-    landing.write(SERIES, bars(3, 8), start=at(3), end=at(8))
+    landing.write(SERIES, bars(0, 5), start=at(0), end=at(5), fetched_at=START)
+    landing.write(SERIES, bars(3, 8), start=at(3), end=at(8), fetched_at=START)
     read = landing.read("candles", venues=["okx", "gate"], start=at(1), end=at(7))
     assert read["open_time"].to_list() == [at(h) for h in range(1, 7)]
     assert read.schema == pl.Schema(RAW_CANDLES)
@@ -83,13 +85,13 @@ def test_symbols_that_share_letters_do_not_share_a_file(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
     for symbol in ("BTC/USD:BTC", "BTC/USDT:USDT", "1000PEPE/USDT:USDT", "PEPE/USDT:USDT"):
         series = Series("candles", "okx", symbol, "trade")
-        landing.write(series, bars(0, 1, symbol), start=at(0), end=at(1))
+        landing.write(series, bars(0, 1, symbol), start=at(0), end=at(1), fetched_at=START)
     assert landing.read("candles", venues=["okx"], start=at(0), end=at(1))["symbol"].n_unique() == 4
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
-    landing.write(SERIES, bars(0, 1), start=at(0), end=at(1))
+    landing.write(SERIES, bars(0, 1), start=at(0), end=at(1), fetched_at=START)
     path = next(tmp_path.rglob("*.parquet"))
     path.write_bytes(b"PAR1 no more")
     with pytest.raises(MarketDataError, match=path.name):
@@ -104,7 +106,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
     with pytest.raises(StorageError, match="No space left"):
-        landing.write(SERIES, bars(0, 1), start=at(0), end=at(1))
+        landing.write(SERIES, bars(0, 1), start=at(0), end=at(1), fetched_at=START)
     assert not list(tmp_path.rglob("*.p*"))
     assert landing.missing(SERIES, start=at(0), end=at(1))
 
@@ -112,10 +114,10 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
 def test_the_fingerprint_changes_with_new_files_of_the_period(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
     before = landing.fingerprint(start=at(0), end=at(5))
-    landing.write(SERIES, bars(0, 1), start=at(0), end=at(1))
+    landing.write(SERIES, bars(0, 1), start=at(0), end=at(1), fetched_at=START)
     after = landing.fingerprint(start=at(0), end=at(5))
     assert before != after
-    landing.write(SERIES, bars(7, 8), start=at(7), end=at(8))
+    landing.write(SERIES, bars(7, 8), start=at(7), end=at(8), fetched_at=START)
     assert landing.fingerprint(start=at(0), end=at(5)) == after
 
 

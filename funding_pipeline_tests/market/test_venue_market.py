@@ -1,4 +1,4 @@
-"""A market fetched by real ccxt clients from the local testnet: complete, resumable, honest about failures."""
+"""A market fetched by real ccxt clients from the local testnet: complete, resumable, honest."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -50,7 +50,9 @@ def read(market: VenueMarket, table: str) -> pl.DataFrame:
 
 def source(table: str) -> pl.DataFrame:
     """What the testnet's market holds of the same coins, venues and days."""
-    market = SimulatedMarket(seed=7, start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2024, 2, 15, tzinfo=UTC))
+    market = SimulatedMarket(
+        seed=7, start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2024, 2, 15, tzinfo=UTC)
+    )
     rows = market.read(table, venues=VENUES, start=START, end=NOW)
     return rows.filter(pl.col("symbol").str.extract(r"^(\w+)/").is_in(list(COINS)))
 
@@ -85,7 +87,9 @@ def test_the_present_is_photographed_once_a_minute(testnet: RunningTestnet, tmp_
     assert set(read(market, "trades")["venue"].unique()) == set(VENUES) - {"hyperliquid"}
     terms = read(market, "instrument_terms")
     assert terms.height == 10
-    assert terms.select("contract_size", "price_tick", "quantity_step").null_count().sum_horizontal().item() == 0
+    assert (
+        terms.select("contract_size", "price_tick", "quantity_step").null_count().sum_horizontal().item() == 0
+    )
     assert read(market, "leverage_tiers")["maintenance_rate"].min() > 0  # type: ignore[operator]
     coming = market.read("funding_rates", venues=VENUES, start=NOW, end=NOW + timedelta(hours=9))
     estimates = coming.filter(pl.col("kind") == "predicted")
@@ -107,16 +111,16 @@ def test_a_second_fetch_asks_only_for_what_is_new(testnet: RunningTestnet, tmp_p
 def test_an_interrupted_fetch_goes_on_where_it_stopped(testnet: RunningTestnet, tmp_path: Path) -> None:
     market = market_on(testnet, tmp_path, venues=("binance",))
 
-    class Pulled(Exception):
+    class PulledError(Exception):
         pass
 
     def pull_the_plug(venue: str, done: int, total: int) -> None:
         if done == 3:
-            raise Pulled
+            raise PulledError
 
     with pytest.raises(BaseException) as stopped:  # noqa: PT011  # what it is wrapped in is not the point
         market.fetch(tables=["candles"], progress=pull_the_plug)
-    assert "Pulled" in repr(stopped.value)
+    assert "PulledError" in repr(stopped.value)
     landed = len(list(tmp_path.rglob("*.parquet")))
     assert landed >= 3
     assert market.fetch(tables=["candles"]).series == 6 - landed
@@ -154,10 +158,12 @@ def test_rows_can_be_made_anew_from_the_bodies(testnet: RunningTestnet, tmp_path
     market.fetch(tables=["candles", "funding_rates"])
     span = market.span()
     before = {
-        table: market.read(table, venues=VENUES, start=START, end=span.end) for table in ("candles", "funding_rates")
+        table: market.read(table, venues=VENUES, start=START, end=span.end)
+        for table in ("candles", "funding_rates")
     }
     for path in tmp_path.rglob("*/settled/*/*.parquet"):  # what a bug has spoilt
-        pl.read_parquet(path).with_columns(rate=pl.col("rate") * 3).write_parquet(path)
+        stamp = {"fetched_at": pl.read_parquet_metadata(path)["fetched_at"]}
+        pl.read_parquet(path).with_columns(rate=pl.col("rate") * 3).write_parquet(path, metadata=stamp)
     report = market.replay(progress=lambda venue, done, total: None)
     assert (report.unreachable, report.problems) == ({}, [])
     for table, rows in before.items():

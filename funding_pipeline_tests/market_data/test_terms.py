@@ -51,7 +51,8 @@ def test_without_terms_nothing_changes() -> None:
 def test_a_tier_that_disappears_dates_all_tiers_anew() -> None:
     def tier(day: int, floor: float, cap: float | None) -> dict[str, object]:
         return {
-            "venue": "okx", "symbol": SYMBOL, "observed_at": DAY + timedelta(days=day), "floor_notional": floor,
+            "venue": "okx", "symbol": SYMBOL, "observed_at": DAY + timedelta(days=day),
+            "floor_notional": floor,
             "cap_notional": cap, "maintenance_rate": 0.004, "deduction": 0.0, "max_leverage": 100.0,
         }  # fmt: skip
 
@@ -65,8 +66,8 @@ def test_a_tier_that_disappears_dates_all_tiers_anew() -> None:
 
 
 def test_intervals_are_read_off_the_gaps_where_nobody_tells_them() -> None:
-    """8 h, then a missing settlement, then a switch to 4 h; and a row that is told 1 h."""
-    hours = [0, 8, 24, 28, 32, 33]
+    """8 h, a missing settlement, a switch to 2 h after 6 h; and a row that is told 1 h."""
+    hours = [0, 8, 24, 30, 32, 33]
     rows = pl.DataFrame(
         {
             "venue": "gate", "symbol": SYMBOL, "kind": "settled",
@@ -75,4 +76,4 @@ def test_intervals_are_read_off_the_gaps_where_nobody_tells_them() -> None:
         },
         schema=dict(RAW_FUNDING_RATES),
     )  # fmt: skip
-    assert with_inferred_intervals(rows)["interval_hours"].to_list() == [8, 8, 8, 4, 4, 1]
+    assert with_inferred_intervals(rows)["interval_hours"].to_list() == [8, 8, 8, 2, 2, 1]

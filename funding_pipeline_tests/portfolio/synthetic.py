@@ -148,7 +148,8 @@ def _instrument(venue: str, name: str, base: str, multiplier: float) -> pl.DataF
             "settle": ["BTC" if inverse else "USDT"],
             "contract_type": ["inverse" if inverse else "linear"],
             "price_tick": [None], "quantity_step": [None],
-            "min_quantity": [None], "min_notional": [None], "maker_fee": [None], "taker_fee": [None], "effective_from": [START],
+            "min_quantity": [None], "min_notional": [None], "maker_fee": [None], "taker_fee": [None],
+            "effective_from": [START],
             "effective_to": [None], "known_at": [START],
         }
     )  # fmt: skip

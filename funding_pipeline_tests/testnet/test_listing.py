@@ -1,6 +1,7 @@
 """Terms of listed instruments: grids by the price, contract sizes, brackets that are continuous."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_deductions_of_the_major_brackets() -> None:
 @pytest.mark.parametrize("name", ["major", "other", "hyperliquid_major", "hyperliquid_other"])
 def test_margin_is_continuous_at_every_edge_and_below_the_initial_one(name: str) -> None:
     tiers = brackets(name)
-    for lower, upper in zip(tiers, tiers[1:], strict=False):
+    for lower, upper in pairwise(tiers):
         assert lower.cap is not None
         edge = [lower.cap * tier.maintenance_rate - tier.deduction for tier in (lower, upper)]
         assert edge[0] == edge[1]

@@ -50,7 +50,8 @@ class FakeHistory:
 
 def settlements(start_ms: int, intervals: Sequence[tuple[int, int]], jitter_ms: int = 0) -> list[Row]:
     """Rows at intervals: (hours, how many) one after the other."""
-    rows, at = [], start_ms
+    rows: list[Row] = []
+    at = start_ms
     for hours, count in intervals:
         for _ in range(count):
             rows.append((at + jitter_ms * (len(rows) % 3), len(rows)))

@@ -101,7 +101,7 @@ def test_off_the_grid_is_refused_by_reason(asked: OrderRequest, reason: str) -> 
 def test_an_order_is_in_coins() -> None:
     state = values.order_state(Somewhere(), order(), MARKET)
     assert (state.quantity, state.filled) == (Decimal("0.05"), Decimal("0.02"))
-    assert (state.average_price, state.limit_price) == (Decimal("100.5"), 101)
+    assert (state.average_price, state.limit_price) == (Decimal("100.5"), Decimal(101))
     assert (state.client_order_id, state.order_id) == (CLIENT_ID, "17")
 
 

@@ -14,7 +14,7 @@ import pytest
 import yarl
 from aiohttp import web
 
-from funding_pipeline.core.errors import TestnetError, VenueAnswerError
+from funding_pipeline.core.errors import TestnetError, VenueAnswerError, VenueUnavailableError
 from funding_pipeline.venues.archive import BodyArchive
 from funding_pipeline.venues.client import open_client
 from funding_pipeline.venues.connection import Exchanged
@@ -23,6 +23,7 @@ from funding_pipeline.venues.dialect import VenueDialect
 from funding_pipeline.venues.public import PublicGateway
 from funding_pipeline.venues.registry import dialect_of
 from funding_pipeline.venues.routing import ArchiveConnection, LiveConnection, TestnetConnection
+from funding_pipeline.venues.sessions import VenueSession
 from funding_pipeline_tests.testnet.running import NOW, running_testnet
 
 
@@ -154,6 +155,26 @@ def test_a_server_that_is_no_testnet_is_named() -> None:
 
     with pytest.raises(TestnetError, match="does not tell its time"):
         asyncio.run(case())
+
+
+def test_an_exchange_that_cannot_be_reached_is_one_clear_line() -> None:
+    class Nowhere(LiveConnection):
+        def session(self, venue: str, record: Any) -> VenueSession:
+            return VenueSession(venue, record, lambda url: (yarl.URL("http://127.0.0.1:9/"), {}))
+
+    async def sleep(seconds: float) -> None:
+        return None
+
+    async def case() -> None:
+        async with PublicGateway(dialect_of("okx"), Nowhere(), sleep=sleep) as gateway:
+            await gateway.instruments()
+
+    with pytest.raises(VenueUnavailableError) as caught:
+        asyncio.run(case())
+    text = str(caught.value)
+    assert text.startswith("okx: load_markets: ExchangeNotAvailable: GET https://www.okx.com/api/v5/")
+    assert "Cannot connect to host 127.0.0.1:9" in text
+    assert "\n" not in text
 
 
 def test_bodies_are_recorded_as_received_without_signatures() -> None:

@@ -1,0 +1,110 @@
+"""What is special to Bitget: a history that is paged by number, capitals for mark candles, sizes in coins.
+
+What lives here: Bitget's USDT perpetuals for reading, by the classic endpoints (`/api/v2/mix`). What does
+not: any private call; this venue is not traded on.
+
+Requests that loading markets costs: one, `contracts?productType=USDT-FUTURES`. ccxt alone would ask nine
+(six product types, spot, margin, currencies), and the account's settings before each call where keys are set.
+"""
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, ClassVar
+
+from funding_pipeline.venues.dialect import CandleKind, Json, VenueDialect
+
+PRODUCT = "USDT-FUTURES"
+HISTORY_PAGE = 100
+_INTERVALS = ("fundingRateInterval", "ratePeriod", "fundInterval")
+
+
+class BitgetVenue(VenueDialect):
+    """Bitget's USDT-settled perpetuals, public data only.
+
+    The classic endpoints (v2) are asked throughout, not the unified account's (v3): both are public, but the
+    unified candles have half the page, and ccxt decides by the account's settings where keys are set.
+
+    The estimate is `fundingRate` of `current-fund-rate`, which settles at `nextUpdate`; one request tells
+    all. ccxt's usual source for it, the tickers, tells neither the time nor the interval.
+    """
+
+    name: ClassVar[str] = "bitget"
+    ccxt_id: ClassVar[str] = "bitget"
+    # 1,000 for the last two months, but 200 before: ccxt then silently keeps the last 200 of a longer window.
+    candle_page: ClassVar[int] = 200
+    funding_page: ClassVar[int] = 100_000  # of the client below, which walks the pages itself
+
+    def client_class(self) -> type:
+        """ccxt's bitget for one product type, whose settled history covers the window that is asked for.
+
+        `history-fund-rate` knows no times: pages by number, newest first. ccxt would give the first page
+        whatever `since` says. A settlement during the walk shifts rows to later pages, so none is missed.
+        The window is sent all the same: kept bodies of one are then told from those of another.
+        """
+        import ccxt.async_support as ccxt
+
+        class Bitget(ccxt.bitget):  # type: ignore[misc,name-defined,unused-ignore]
+            def describe(self) -> Any:
+                description = super().describe()
+                description["has"]["fetchCurrencies"] = False
+                description["has"]["fetchFundingIntervals"] = False  # the rates' own rows tell them
+                return description
+
+            async def public_mix_get_v2_mix_market_contracts(self, params: Any = None) -> Any:
+                if (params or {}).get("productType") != PRODUCT:
+                    return {"data": []}
+                return await super().public_mix_get_v2_mix_market_contracts(params)
+
+            async def fetch_funding_rate_history(
+                self, symbol: Any = None, since: Any = None, limit: Any = None, params: Any = None
+            ) -> Any:
+                asked = dict(params or {})
+                until = asked.pop("until", None)
+                found: dict[int, Json] = {}
+                for page in count(1):
+                    numbered = {**asked, **_window(since, until), "pageNo": page}
+                    rows = await super().fetch_funding_rate_history(symbol, None, HISTORY_PAGE, numbered)
+                    new = {row["timestamp"]: row for row in rows if row["timestamp"] not in found}
+                    found |= new
+                    if not new or (since is not None and min(new) < since):
+                        break
+                return [found[at] for at in sorted(found) if _is_within(at, since, until)]
+
+        return Bitget
+
+    def client_options(self) -> Json:
+        """Swaps only; `uta` is set, or ccxt would ask for the account's settings where keys are set."""
+        return {**super().client_options(), "fetchMarkets": {"types": ["swap"]}, "uta": False}
+
+    def serves(self, market: Json) -> bool:
+        """Perpetuals settled in USDT, without those on stocks and metals (`isRwa`)."""
+        info: Json = market.get("info") or {}
+        return super().serves(market) and market.get("settle") == "USDT" and info.get("isRwa") != "YES"
+
+    def interval_hours(self, market: Json, rate: Json | None) -> float | None:
+        """From the rate's row, or the contract's `fundInterval`: hours as text."""
+        for source in (rate, market):
+            info = (source or {}).get("info") or {}
+            told = [info[name] for name in _INTERVALS if info.get(name)]
+            if told:
+                return float(told[0])
+        return None
+
+    def candle_request(self, kind: CandleKind, start_ms: int, end_ms: int) -> tuple[int, Json]:
+        """Mark and index by name in capitals, as documented: ccxt writes them small, and an unknown name
+        gives trade candles."""
+        since, params = super().candle_request(kind, start_ms, end_ms)
+        return since, params if kind == "trade" else {**params, "kLineType": kind.upper()}
+
+    def raw_params(self, call: str) -> Mapping[str, Any]:
+        """Which of two endpoints tells the estimates."""
+        return {"method": "publicMixGetV2MixMarketCurrentFundRate"} if call == "fetch_funding_rates" else {}
+
+
+def _window(since: int | None, until: int | None) -> Json:
+    told = {"startTime": since, "endTime": until}
+    return {name: moment for name, moment in told.items() if moment is not None}
+
+
+def _is_within(at: int, since: int | None, until: int | None) -> bool:
+    return (since is None or at >= since) and (until is None or at <= until)

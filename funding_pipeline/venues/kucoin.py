@@ -1,0 +1,90 @@
+"""What is special to KuCoin: two hosts, sizes in lots, milliseconds for intervals, mark candles elsewhere.
+
+What lives here: KuCoin's linear perpetuals for reading (`XBTUSDTM` is BTC; majors settle at 04, 12 and 20
+UTC). What does not: any private call; this venue is not traded on.
+
+Requests that loading markets costs: one, `contracts/active`. ccxt alone would ask for currencies as well.
+Nothing read here takes a key, neither the futures host (`/api/v1`) nor the unified one (`/api/ua`).
+"""
+
+from typing import Any, ClassVar
+
+from funding_pipeline.venues.dialect import CandleKind, Json, VenueDialect
+
+HOUR_MS = 3_600_000
+_CRYPTO = (None, "CRYPTO")
+_CONTRACT_INTERVALS = ("currentFundingRateGranularity", "fundingRateGranularity")
+_RATE_INTERVALS = ("currentGranularity", "granularity")
+
+
+class KucoinVenue(VenueDialect):
+    """KuCoin's USDT and USDC perpetuals, public data only.
+
+    The estimate is `nextFundingRate` of the unified endpoint, which settles at `fundingTime` (the futures
+    host calls the same number `value`); one request tells all. What ccxt calls nextFundingTimestamp there is
+    when an interval was last changed, and `fundingFeeRate` of the contracts lags behind: neither is read.
+
+    The settled history has no stated page: a hundred rows are asked for at a time.
+    """
+
+    name: ClassVar[str] = "kucoin"
+    ccxt_id: ClassVar[str] = "kucoinfutures"
+    candle_page: ClassVar[int] = 200  # of the futures host (mark and index: 1,500)
+    funding_page: ClassVar[int] = 100
+    book_levels: ClassVar[int] = 100  # ccxt takes 20 or 100 and refuses the rest
+    has_open_interest_history: ClassVar[bool] = True
+    open_interest_page: ClassVar[int] = 200
+
+    def client_class(self) -> type:
+        """ccxt's kucoinfutures without currencies, and with leverage tiers that are told in USDT.
+
+        The tiers of the unified account (fetch_leverage_tiers) are sizes whose unit is not told; the risk
+        limits of a contract (fetch_market_leverage_tiers) are notional.
+        """
+        import ccxt.async_support as ccxt
+
+        class Kucoin(ccxt.kucoinfutures):  # type: ignore[misc,name-defined,unused-ignore]
+            def describe(self) -> Any:
+                description = super().describe()
+                description["has"]["fetchCurrencies"] = False
+                description["has"]["fetchLeverageTiers"] = False
+                return description
+
+        return Kucoin
+
+    def client_options(self) -> Json:
+        """Contracts only; `uta` and `hf` are set, or ccxt would ask the account for them."""
+        return {
+            **super().client_options(),
+            "fetchMarkets": {"types": ["swap"], "fetchTickersFees": False},
+            "uta": False,
+            "hf": True,
+        }
+
+    def serves(self, market: Json) -> bool:
+        """Linear crypto perpetuals: no stocks and metals (`assetClass`), no pre-markets (`marketStage`)."""
+        info: Json = market.get("info") or {}
+        is_crypto = info.get("assetClass") in _CRYPTO and info.get("marketStage") != "PRE_MARKET"
+        return super().serves(market) and is_crypto
+
+    def interval_hours(self, market: Json, rate: Json | None) -> float | None:
+        """From the rate's or the contract's granularity, milliseconds. ccxt has no name for 2 hours."""
+        for source, names in ((rate, _RATE_INTERVALS), (market, _CONTRACT_INTERVALS)):
+            info = (source or {}).get("info") or {}
+            told = [info[name] for name in names if info.get(name)]
+            if told:
+                return float(told[0]) / HOUR_MS
+        return None
+
+    def candle_request(self, kind: CandleKind, start_ms: int, end_ms: int) -> tuple[int, Json]:
+        """`to` in milliseconds for trades; `endAt` in seconds for mark and index (the unified host).
+
+        ccxt knows no `until` here and would send it on as it is."""
+        if kind == "trade":
+            return start_ms, {"to": end_ms - 1}
+        return start_ms, {"endAt": (end_ms - 1) // 1000, "price": kind}
+
+    def open_interest(self, row: Json, market: Json) -> float | None:
+        """Lots times contract size: 8,053,960 lots of 0.01 ETH are 80,539.6 ETH."""
+        lots, size = row.get("openInterestAmount"), market.get("contractSize")
+        return None if lots is None or size is None else float(lots) * float(size)

@@ -1,0 +1,67 @@
+"""A public gateway whose venue answers with given bodies, for golden tests from body to raw frame.
+
+What lives here: a connection without sockets. What does not: bodies, or what is expected of them.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from funding_pipeline.venues.connection import Recorder
+from funding_pipeline.venues.dialect import VenueDialect
+from funding_pipeline.venues.public import PublicGateway
+from funding_pipeline_tests.venues.canned import Answer, Bodies, CannedSession
+
+Asked = list[tuple[str, dict[str, str]]]
+
+
+class QuerySession(CannedSession):
+    """As CannedSession; a body that is a function is given the query, with what was posted as JSON."""
+
+    def _answer(self, url: Any, *, data: bytes | None = None, **options: Any) -> Answer:
+        path = url.path.removeprefix(self.prefix)
+        query = {**url.query, **(json.loads(data) if data else {})}
+        self.asked.append((path, query, options["headers"]))
+        found = self.bodies[path]
+        return Answer(200, found(query) if callable(found) else found)
+
+    get = post = put = delete = _answer
+
+
+class CannedConnection:
+    """Opens the session above; the clock stands still at `now_ms`."""
+
+    label = "given bodies"
+    is_live = False
+
+    def __init__(self, bodies: Bodies, prefix: str, now_ms: int) -> None:
+        self.opened = QuerySession(bodies, prefix)
+        self._now_ms = now_ms
+
+    def session(self, venue: str, record: Recorder | None) -> QuerySession:
+        return self.opened
+
+    async def clock_ms(self) -> int:
+        return self._now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+
+def gateway_asked(
+    dialect: VenueDialect,
+    bodies: Bodies,
+    prefix: str,
+    now_ms: int,
+    ask: Callable[[PublicGateway], Awaitable[Any]],
+) -> tuple[Any, Asked]:
+    """What `ask` makes of a gateway with these bodies, and the paths and queries of its requests."""
+    connection = CannedConnection(bodies, prefix, now_ms)
+
+    async def run() -> Any:
+        async with PublicGateway(dialect, connection) as gateway:
+            return await ask(gateway)
+
+    found = asyncio.run(run())
+    return found, [(path, dict(query)) for path, query, _ in connection.opened.asked]
