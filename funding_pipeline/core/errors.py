@@ -81,3 +81,15 @@ class OrderOutcomeUnknownError(VenueError):
 
 class TestnetError(FundingPipelineError):
     """The local testnet cannot start, or is not running where it should be."""
+
+
+class JournalError(FundingPipelineError):
+    """The journal cannot be read or written; nothing may be sent without it."""
+
+
+class ExecutionLockedError(JournalError):
+    """Another executor holds the lock; its owner and the time are in the message."""
+
+
+class GovernanceError(FundingPipelineError):
+    """Something is not allowed now: trading is halted, not armed, or the verdict is missing or has expired."""

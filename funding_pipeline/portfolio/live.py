@@ -14,6 +14,7 @@ from funding_pipeline.portfolio.legs import Floats, Universe
 from funding_pipeline.portfolio.panels import decision_panels
 from funding_pipeline.portfolio.plan import PortfolioPlan, plan_portfolio
 from funding_pipeline.portfolio.problem import PortfolioProblem
+from funding_pipeline.portfolio.told_fees import with_told_fees
 from funding_pipeline.portfolio.universe import tradable_universe
 
 _LOOK_BACK = timedelta(days=30)
@@ -30,14 +31,20 @@ def plan_at(
 ) -> PortfolioPlan:
     """The plan at `as_of` (UTC). `positions`: (venue, symbol) -> signed quantity in quoted units.
 
-    `forecasts` has the FORECASTS schema and one horizon. Rows known after `as_of` are not used.
+    `forecasts` has the FORECASTS schema and one horizon. Rows known after `as_of` are not used. Fees that a
+    venue has stated by then go before those of `terms`.
     Raises MarketDataError for a position whose instrument or price is not in the tables.
     """
     known = forecasts.filter(pl.col("as_of") <= as_of)
     found = tradable_universe(tables, forecasts=known, start=as_of - _LOOK_BACK, end=as_of)
     quantities = _quantities(positions, universe=found.universe, untraded=found.untraded)
     panels = decision_panels(
-        tables=tables, forecasts=known, universe=found.universe, times=[as_of], terms=terms, config=config
+        tables=tables,
+        forecasts=known,
+        universe=found.universe,
+        times=[as_of],
+        terms=with_told_fees(terms, tables.instruments, as_of=as_of),
+        config=config,
     )
     return plan_portfolio(
         inputs=panels.at(0),
