@@ -15,7 +15,7 @@ from typing import cast
 
 import polars as pl
 
-from funding_pipeline.core.errors import TestnetError, VenueAnswerError, VenueError
+from funding_pipeline.core.errors import TestnetError, UnknownInstrumentError, VenueAnswerError, VenueError
 from funding_pipeline.market.landing import Landing, Series, Window
 from funding_pipeline.market.snapshots import take_snapshots
 from funding_pipeline.market_data.instruments import parse_symbol
@@ -88,7 +88,10 @@ def ingest(
         )
         await asyncio.gather(*jobs)
 
-    asyncio.run(everything())
+    try:
+        asyncio.run(everything())
+    except ExceptionGroup as errors:  # a full disk, say: nothing of any venue can be kept
+        raise first_error(errors) from errors
     return report
 
 
@@ -211,7 +214,7 @@ class _Venue:
         series, (start, end) = task.series, task.window
         try:
             rows = await rows_of(gateway, series, start, end)
-        except VenueAnswerError as error:
+        except (VenueAnswerError, UnknownInstrumentError) as error:
             self.report.problems.append(str(error))
             return
         self.landing.write(series, rows, start=start, end=end, fetched_at=now)

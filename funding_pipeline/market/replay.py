@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from funding_pipeline.core.errors import TestnetError, VenueError
+from funding_pipeline.core.errors import TestnetError, UnknownInstrumentError, VenueError
 from funding_pipeline.market.ingestion import HISTORY, IngestReport, Progress, first_error, rows_of
 from funding_pipeline.market.landing import Landing
 from funding_pipeline.venues.dialect import VenueDialect
@@ -53,7 +53,7 @@ async def _venue(
             connection.work_at(int(window.fetched_at.timestamp() * 1000))
             try:
                 rows = await rows_of(gateway, window.series, window.start, window.end)
-            except VenueError as error:
+            except (VenueError, UnknownInstrumentError) as error:
                 report.problems.append(str(error))
                 continue
             landing.write(

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from funding_pipeline.core.errors import VenueUnavailableError
+from funding_pipeline.core.errors import StorageError, VenueUnavailableError
 from funding_pipeline.core.market import RAW_TABLES
 from funding_pipeline.market.choice import live_market
 from funding_pipeline.market.simulated import SimulatedMarket
@@ -151,6 +151,17 @@ def test_garbage_costs_one_series_and_is_asked_for_again(testnet: RunningTestnet
     assert all(problem.startswith("bybit: ") for problem in report.problems)
     testnet.admin("DELETE", f"/admin/faults/{rule['id']}")
     assert market.fetch(tables=["candles"]).series == 2
+
+
+def test_a_full_disk_is_one_error(
+    testnet: RunningTestnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        market_on(testnet, tmp_path).fetch(tables=["candles"])
 
 
 def test_rows_can_be_made_anew_from_the_bodies(testnet: RunningTestnet, tmp_path: Path) -> None:
