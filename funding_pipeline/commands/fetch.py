@@ -30,13 +30,18 @@ def fetch_market(settings: Settings, *, replay: bool) -> None:
         report = fetch_with_progress(_venue_market(running))
     print_report(report)
     if report.unreachable:
-        raise VenueUnavailableError("; ".join(report.unreachable.values()))
+        raise VenueUnavailableError(f"{unreachable_venues(report)}: fetch again for the rest")
 
 
 def fetch_with_progress(market: VenueMarket) -> IngestReport:
     """Fetch everything that is missing of `market`, one bar per venue."""
     with _bars() as progress:
         return market.fetch(progress=progress)
+
+
+def unreachable_venues(report: IngestReport) -> str:
+    """Which venues could not be reached, without the reasons that `print_report` has given."""
+    return f"not reached, as said above: {', '.join(sorted(report.unreachable))}"
 
 
 def print_report(report: IngestReport) -> None:

@@ -10,7 +10,7 @@ import dagster as dg
 
 from funding_pipeline import __version__
 from funding_pipeline.commands.console import console, event_printer, print_error
-from funding_pipeline.commands.fetch import fetch_with_progress, print_report
+from funding_pipeline.commands.fetch import fetch_with_progress, print_report, unreachable_venues
 from funding_pipeline.commands.instance import prepare_home
 from funding_pipeline.commands.local_testnet import local_testnet
 from funding_pipeline.commands.summary import print_summary
@@ -70,7 +70,10 @@ def _fetched(settings: Settings) -> tuple[Market, Mapping[str, str]]:
         report = fetch_with_progress(market)
     print_report(report)
     if len(market.span().venues) - len(report.unreachable) < _FEWEST_VENUES:
-        raise VenueUnavailableError("; ".join(report.unreachable.values()))
+        raise VenueUnavailableError(
+            f"{unreachable_venues(report)}, and a differential needs two: "
+            "check the connection, or choose others by FUNDING_VENUES"
+        )
     return replace(market, asks=False), report.unreachable
 
 

@@ -83,5 +83,5 @@ def test_live_venues_that_cannot_be_reached_are_named_one_by_one(
     with pytest.raises(VenueUnavailableError) as refused:
         fetch_market(live, replay=False)
     lines = [line for line in capsys.readouterr().out.splitlines() if "unreachable" in line]
-    assert [line.split()[1] for line in lines] == ["binance:", "okx:"]
-    assert str(refused.value).count("; ") == 1
+    assert sorted(line.split()[1] for line in lines) == ["binance:", "okx:"]
+    assert "binance, okx" in str(refused.value)
