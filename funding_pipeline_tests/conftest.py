@@ -14,21 +14,20 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="session")
 def recorded_dir() -> Path:
     """Folder with recorded market history: $FUNDING_TEST_DATA, or shared/ beside the checkout."""
-    folder = Path(os.environ.get("FUNDING_TEST_DATA", CHECKOUT.parent / "shared" / "market_data"))
-    if not (folder / "funding_rates.parquet").is_file():
-        message = f"needs recorded market data: none in {folder} (set FUNDING_TEST_DATA)"
-        if os.environ.get("CI"):
-            pytest.fail(message)  # what lands has been tested on real data
-        pytest.skip(message)
-    return folder
+    return _beside("market_data", "FUNDING_TEST_DATA", holds="funding_rates.parquet")
 
 
 @pytest.fixture(scope="session")
 def payloads_dir() -> Path:
     """Folder with real exchange bodies: $FUNDING_TEST_PAYLOADS, or shared/ beside the checkout."""
-    folder = Path(os.environ.get("FUNDING_TEST_PAYLOADS", CHECKOUT.parent / "shared" / "payloads"))
-    if not (folder / "ccxt_examples").is_dir():
-        message = f"needs recorded exchange bodies: none in {folder} (set FUNDING_TEST_PAYLOADS)"
+    return _beside("payloads", "FUNDING_TEST_PAYLOADS", holds="ccxt_examples")
+
+
+def _beside(name: str, variable: str, *, holds: str) -> Path:
+    """A folder of shared/; without it a test is skipped, in CI it fails: what lands has seen real data."""
+    folder = Path(os.environ.get(variable, CHECKOUT.parent / "shared" / name))
+    if not (folder / holds).exists():
+        message = f"needs {holds}: there is none in {folder} (set {variable})"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
