@@ -92,4 +92,4 @@ class ExecutionLockedError(JournalError):
 
 
 class GovernanceError(FundingPipelineError):
-    """Something is not allowed now: trading is halted, not armed, or the verdict is missing or has expired."""
+    """Something is not allowed now: trading is halted or not armed, or a verdict is missing or expired."""

@@ -33,7 +33,9 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
-def test_fetching_starts_a_testnet_and_ends_it(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fetching_starts_a_testnet_and_ends_it(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     fetch_market(settings, replay=False)
     said = capsys.readouterr().out
     assert all(f"fetched  {venue}" in said for venue in ("binance", "bybit", "deribit", "gate", "okx"))
