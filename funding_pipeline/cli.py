@@ -99,6 +99,18 @@ def serve_testnet(
 
 
 @app.command()
+def chaos(
+    episodes: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same episodes.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Trade on the testnet's engines under seeded faults and kills, and judge every rule of execution."""
+    from funding_pipeline.commands.chaos import run_campaign
+
+    raise typer.Exit(run_campaign(episodes, seed, as_json))
+
+
+@app.command()
 def backtest(
     data: Data,
     start: From,

@@ -150,8 +150,8 @@ class Settings(BaseSettings):
     @property
     def _coins(self) -> frozenset[str] | None:
         """Bases to read; None: every one."""
-        text = self.coins or (_MAJORS if self.market_kind == "live" else "all")
-        return None if text == "all" else frozenset(name.upper() for name in _names(text))
+        names = _names(self.coins) or _names(_MAJORS if self.market_kind == "live" else "all")
+        return None if "all" in names else frozenset(name.upper() for name in names)
 
 
 def load_settings(**given: Any) -> Settings:

@@ -11,6 +11,7 @@ from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.market.simulated import SimulatedMarket
 from funding_pipeline.trading.chaos.campaign import Campaign, lines
 from funding_pipeline.trading.chaos.episode import Outcome
+from funding_pipeline.trading.chaos.side_by_side import run
 from funding_pipeline.trading.executor import Executor
 
 MARKET_SEED = 7
@@ -27,12 +28,16 @@ CONFIG = ExecutionConfig(
 
 def run_campaign(episodes: int, seed: int, as_json: bool) -> int:
     """Run the campaign and print its figures; 1 where a rule was broken, else 0."""
-    campaign = Campaign(simulated_market(), make_executor=Executor, config=CONFIG)
     is_person = not as_json and sys.stderr.isatty()
-    totals, seconds = campaign.run(episodes, seed, told=_tell if is_person else lambda outcome: None)
+    totals, seconds = run(make_campaign, episodes, seed, told=_tell if is_person else lambda outcome: None)
     figures = totals.as_json(seed, seconds)
     print(json.dumps(figures, indent=2) if as_json else "\n".join(lines(figures)))
     return 0 if totals.is_clean else 1
+
+
+def make_campaign() -> Campaign:
+    """The executor as it is, over the simulated market."""
+    return Campaign(simulated_market(), make_executor=Executor, config=CONFIG)
 
 
 def simulated_market() -> SimulatedMarket:

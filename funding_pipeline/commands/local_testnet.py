@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from funding_pipeline.commands.console import console
@@ -24,6 +24,8 @@ _START_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 # A run reads only history; its testnet needs little more than the hour in which it runs.
 _DAYS_AHEAD_OF_A_RUN = 2
+# The clock begins a little after the history, when its last settlement and bar are final.
+_AFTER_HISTORY = timedelta(minutes=5)
 _DAYS_AHEAD_OF_THE_UI = 365
 
 
@@ -51,7 +53,7 @@ def serve_testnet(
         port=settings.testnet_port if port is None else port,
         speed=speed,
         start=at,
-        history_end=source.span().end,
+        history_end=source.span().end + _AFTER_HISTORY,
         state=state,
         host=host,
         parent=parent,

@@ -14,6 +14,7 @@ from funding_pipeline.commands.fetch import fetch_with_progress, print_report, u
 from funding_pipeline.commands.instance import prepare_home
 from funding_pipeline.commands.local_testnet import local_testnet
 from funding_pipeline.commands.summary import print_summary
+from funding_pipeline.core import errors
 from funding_pipeline.core.errors import FundingPipelineError, VenueUnavailableError
 from funding_pipeline.core.market import Market
 from funding_pipeline.definitions import build_definitions
@@ -25,6 +26,9 @@ from funding_pipeline.settings import Settings
 _LAST_ASSET = "settled_funding"
 _SOURCE = "source.json"
 _FEWEST_VENUES = 2
+_OWN_ERRORS = {
+    name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)
+}
 Source = dict[str, Any]
 # Tells the web UI which code location a run of this process belongs to.
 _CODE_LOCATION = "__repository__@funding_pipeline.definitions"
@@ -144,8 +148,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
+            while error is not None and error.cause is not None and error.cls_name not in _OWN_ERRORS:
+                error = error.cause  # an error of ours says it best; below it is a library's
             if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
                 raise KeyboardInterrupt
             message = (error.message if error else "unknown").strip().splitlines()[0]

@@ -4,6 +4,7 @@ import dagster as dg
 from rich.table import Table
 
 from funding_pipeline.commands.console import console
+from funding_pipeline.commands.local_testnet import local_testnet
 from funding_pipeline.core.errors import FundingPipelineError, MarketDataError
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.definitions import build_definitions
@@ -23,9 +24,10 @@ def validate(settings: Settings, *, definitions_only: bool) -> None:
     console.print("Dagster definitions: [green]loadable[/]")
     if definitions_only:
         return
-    market = settings.open_market()
-    console.print(f"[bold]{market.label}[/]: reading and normalizing ...")
-    normalized = normalized_market(market)
+    with local_testnet(settings) as running:
+        market = running.open_market()
+        console.print(f"[bold]{market.label}[/]: reading and normalizing ...")
+        normalized = normalized_market(market)
     reports = _reports(normalized.tables)
     _print_reports(reports)
     _print_refused(normalized)

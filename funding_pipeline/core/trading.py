@@ -52,8 +52,9 @@ class InstrumentTerms:
 class LeverageTier:
     """One bracket of margin: notional from `floor` (exclusive) to `cap` (inclusive; None: no end), settled.
 
-    Maintenance margin of a position of notional n in this bracket: `n x maintenance_rate - deduction`,
-    continuous over the brackets.
+    Maintenance margin of a position of notional n in this bracket: `n x maintenance_rate - deduction`. The
+    deductions make it continuous over the brackets of most venues; where a bracket's rate counts for the
+    whole position (OKX) they are zero.
     """
 
     venue: str

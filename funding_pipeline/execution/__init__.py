@@ -1,1 +1,1 @@
-"""From a plan to orders. Sending them, and reconciling what was filled, comes later."""
+"""From a plan to orders, as pure functions: limits, exposure, risk verdict, states, slices, the next step."""

@@ -16,6 +16,7 @@ from typing import cast
 import polars as pl
 
 from funding_pipeline.core.errors import TestnetError, UnknownInstrumentError, VenueAnswerError, VenueError
+from funding_pipeline.core.market import RAW_TABLES
 from funding_pipeline.market.landing import Landing, Series, Window
 from funding_pipeline.market.snapshots import take_snapshots
 from funding_pipeline.market_data.instruments import parse_symbol
@@ -28,6 +29,7 @@ from funding_pipeline.venues.public import Gap, PublicGateway
 # A settlement may be published up to a minute late (OKX), a bar a little after its end: what lies this
 # close to now is fetched again next time.
 _SETTLING = timedelta(minutes=2)
+_RATE_TOLD_WITHIN = timedelta(hours=1)
 MAX_SKEW_MS = 5_000
 HISTORY: Mapping[str, tuple[str, ...]] = {
     "funding_rates": ("settled",),
@@ -116,6 +118,7 @@ class _Venue:
     report: IngestReport
     archive: BodyArchive | None
     progress: Progress
+    _empty: list[_Task] = field(default_factory=list)
 
     async def ingest(self) -> None:
         """Fetch everything of this venue; an unreachable venue is reported, not raised."""
@@ -133,11 +136,15 @@ class _Venue:
             self.report.problems.append(
                 f"{self.dialect.name}: its clock is {skew / 1000:+.1f} s off this machine's: set the time"
             )
+            now += timedelta(milliseconds=min(skew, 0))  # what it has not reached yet is not final there
         listing = await gateway.instruments()
         self.report.refused.update(
             {f"{self.dialect.name} {symbol}": reason for symbol, reason in listing.refused.items()}
         )
         symbols = self._symbols(listing)
+        if not symbols:
+            coins = ", ".join(sorted(self.wanted.coins or ()))
+            self.report.problems.append(f"{self.dialect.name}: lists no perpetual of {coins}")
         tasks = list(self._tasks(symbols, now))
         total = len(tasks) + 1
         self.progress(self.dialect.name, 0, total)
@@ -154,8 +161,8 @@ class _Venue:
         async with asyncio.TaskGroup() as group:
             for task in tasks:
                 group.create_task(run(task))
-        starts = {task.window[0] for task in tasks}
-        self.report.gaps.extend(_described(gap) for gap in gateway.gaps if gap.start not in starts)
+        self.report.gaps.extend(_described(gap) for gap in gateway.gaps if not gap.is_whole)
+        self._judge_empty_windows(now)
         problems = await take_snapshots(
             gateway, self.landing, listing, symbols, wanted=self.wanted.tables, end=self.wanted.end, now=now
         )
@@ -217,9 +224,37 @@ class _Venue:
         except (VenueAnswerError, UnknownInstrumentError) as error:
             self.report.problems.append(str(error))
             return
+        rows, end = _final(series, rows, end, now)
+        if rows.is_empty():
+            self._empty.append(task)
+            return
         self.landing.write(series, rows, start=start, end=end, fetched_at=now)
         self.report.series += 1
         self.report.rows += rows.height
+
+    def _judge_empty_windows(self, now: datetime) -> None:
+        """A window without rows is covered where history has not begun by then; after it has, it is a gap."""
+        for task in sorted(self._empty, key=lambda empty: empty.window):
+            series, (start, end) = task.series, task.window
+            if self.landing.has_rows_before(series, start):
+                self.report.gaps.append(
+                    f"{series.venue}: {series.symbol} {series.table}: the venue has no row at all between "
+                    f"{start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M}; it is asked again next time"
+                )
+            else:
+                schema = dict(RAW_TABLES[series.table])
+                self.landing.write(series, pl.DataFrame(schema=schema), start=start, end=end, fetched_at=now)
+
+
+def _final(series: Series, rows: pl.DataFrame, end: datetime, now: datetime) -> tuple[pl.DataFrame, datetime]:
+    """Rows and the end up to which they are final: a young settlement without a rate will still get one."""
+    if series.table != "funding_rates":
+        return rows, end
+    young = rows.filter(pl.col("rate").is_null(), pl.col("settled_at") > now - _RATE_TOLD_WITHIN)
+    first = young["settled_at"].min()
+    if not isinstance(first, datetime):
+        return rows, end
+    return rows.filter(pl.col("settled_at") < first), first
 
 
 async def rows_of(gateway: PublicGateway, series: Series, start: datetime, end: datetime) -> pl.DataFrame:

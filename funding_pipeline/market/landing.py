@@ -72,6 +72,19 @@ class Landing:
             gaps.append((reached, end))
         return gaps
 
+    def has_rows_before(self, series: Series, moment: datetime) -> bool:
+        """Whether a file of this series that ends by `moment` has a row."""
+        folder = self._folder(series)
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        ended = (p for p in paths if (window := _window(p)) is not None and window[1] <= moment)
+        for path in ended:
+            try:
+                if pl.scan_parquet(path).select(pl.len()).collect().item():
+                    return True
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise self._broken([path], error) from error
+        return False
+
     def write(
         self, series: Series, rows: pl.DataFrame, *, start: datetime, end: datetime, fetched_at: datetime
     ) -> None:
@@ -109,8 +122,11 @@ class Landing:
     def landed(self, table: str, venue: str, kind: str, *, hours: int = 1) -> Iterator[Landed]:
         """Every file of a kind of series, by name; files without rows are left out."""
         for path in sorted(self._folder(Series(table, venue, "", kind, hours)).glob("*/*.parquet")):
-            window, told = _window(path), pl.read_parquet_metadata(path)
-            symbols = pl.read_parquet(path, columns=["symbol"], n_rows=1)["symbol"].to_list()
+            try:
+                window, told = _window(path), pl.read_parquet_metadata(path)
+                symbols = pl.read_parquet(path, columns=["symbol"], n_rows=1)["symbol"].to_list()
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise self._broken([path], error) from error
             if window is not None and symbols:
                 series = Series(table, venue, symbols[0], kind, hours)
                 yield Landed(series, *window, datetime.fromisoformat(told[_FETCHED_AT]))

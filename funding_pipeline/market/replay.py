@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from funding_pipeline.core.errors import TestnetError, UnknownInstrumentError, VenueError
+from funding_pipeline.core.errors import StorageError, UnknownInstrumentError, VenueError
 from funding_pipeline.market.ingestion import HISTORY, IngestReport, Progress, first_error, rows_of
 from funding_pipeline.market.landing import Landing
 from funding_pipeline.venues.dialect import VenueDialect
@@ -29,7 +29,7 @@ def replay(
         for dialect in dialects:
             try:
                 await _venue(dialect, bodies, landing, report, progress)
-            except* (VenueError, TestnetError) as errors:
+            except* (VenueError, StorageError) as errors:
                 report.unreachable[dialect.name] = str(first_error(errors))
 
     asyncio.run(everything())
@@ -55,6 +55,7 @@ async def _venue(
                 rows = await rows_of(gateway, window.series, window.start, window.end)
             except (VenueError, UnknownInstrumentError) as error:
                 report.problems.append(str(error))
+                progress(dialect.name, done, len(windows))
                 continue
             landing.write(
                 window.series, rows, start=window.start, end=window.end, fetched_at=window.fetched_at

@@ -11,7 +11,7 @@ from functools import partial
 
 import polars as pl
 
-from funding_pipeline.core.errors import VenueAnswerError
+from funding_pipeline.core.errors import UnknownInstrumentError, VenueAnswerError
 from funding_pipeline.core.market import RAW_INSTRUMENT_TERMS, RAW_LEVERAGE_TIERS
 from funding_pipeline.core.trading import InstrumentTerms, LeverageTier
 from funding_pipeline.market.landing import Landing, Series
@@ -37,7 +37,7 @@ async def take_snapshots(
 
     Nothing is taken for a period that ended before `now`: the past cannot be photographed.
     """
-    if now >= end:
+    if now >= end or not symbols:
         return []
     problems: list[str] = []
     venue = gateway.dialect.name
@@ -48,7 +48,7 @@ async def take_snapshots(
             return
         try:
             landing.write(series, await fetch(), start=now - FRESH, end=now, fetched_at=now)
-        except VenueAnswerError as error:
+        except (VenueAnswerError, UnknownInstrumentError) as error:
             problems.append(str(error))
 
     async def terms() -> pl.DataFrame:
@@ -67,7 +67,7 @@ async def take_snapshots(
             await take("trades", symbol, partial(gateway.trades, symbol))
         if not gateway.dialect.has_open_interest_history:
             await take("open_interest", symbol, partial(gateway.open_interest, symbol))
-    return problems
+    return [*problems, *gateway.untold]
 
 
 def terms_frame(terms: Sequence[InstrumentTerms], *, observed_at: datetime) -> pl.DataFrame:

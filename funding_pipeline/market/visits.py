@@ -26,10 +26,13 @@ class Visits:
     def covers(self, venue: str, table: str, start: datetime, end: datetime) -> bool:
         """True when a visit moments ago asked for all of [start, end) of this table."""
         visit = self._read().get(venue, {}).get(table)
-        if visit is None or visit["coins"] != self._coins:
+        if not isinstance(visit, dict) or visit.get("coins") != self._coins:
             return False
-        whole = _moment(visit["start"]) <= start and _moment(visit["end"]) >= end
-        return whole and 0 <= time.time() - visit["visited"] < self.fresh_seconds
+        try:
+            whole = _moment(visit["start"]) <= start and _moment(visit["end"]) >= end
+            return whole and 0 <= time.time() - visit["visited"] < self.fresh_seconds
+        except (LookupError, TypeError, ValueError):
+            return False
 
     def note(self, venue: str, tables: Iterable[str], start: datetime, end: datetime) -> None:
         """Remember that everything of these tables in [start, end) was asked for now."""
@@ -52,10 +55,11 @@ class Visits:
 
     def _read(self) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
+            found = json.loads(self.path.read_text("utf-8"))
         except (OSError, ValueError):
             return {}
-        return found
+        noted = found.items() if isinstance(found, dict) else ()
+        return {venue: visits for venue, visits in noted if isinstance(visits, dict)}
 
 
 def _moment(text: str) -> datetime:

@@ -4,6 +4,7 @@ What lives here: reading these requests and showing what the engine knows. What 
 own API (`dialects`). An account's statement here is made without any dialect, to reconcile against.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from funding_pipeline.testnet.http import Answer, Request
 from funding_pipeline.testnet.testnet import Seat, Testnet
 
 Json = dict[str, Any]
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CREDENTIALS = ("key", "secret", "passphrase", "nonces", "last_nonce")
 _HELP = {
     "GET /admin/clock": "now_ms, now, speed, market",
@@ -116,8 +118,9 @@ class Admin:
         account_id = body.get("account_id")
         if not isinstance(may_withdraw, bool):
             raise TestnetError(f"may_withdraw: {may_withdraw!r} is not true or false")
-        if account_id is not None and (not isinstance(account_id, str) or not account_id.isprintable()):
-            raise TestnetError(f"account_id: {account_id!r} is not a name")
+        # It is part of a path afterwards.
+        if account_id is not None and not (isinstance(account_id, str) and _NAME.fullmatch(account_id)):
+            raise TestnetError(f"account_id: {account_id!r} is not a name of letters, digits, . _ and -")
         balance = _decimal(body.get("balance", "100000"), "balance")
         account, credentials = self._testnet.new_account(
             venue if isinstance(venue, str) else "", balance, may_withdraw=may_withdraw, account_id=account_id

@@ -286,6 +286,6 @@ class FaultDesk:
         elif rule.kind == "clock_skew":
             self._testnet.skews.pop(seat.venue, None)
         elif rule.kind == "interval_change":
-            seat.quotes.end_changes(now, rule.symbol)
+            seat.quotes.end_changes(now, str(rule.symbol))
         elif rule.kind in ("halt", "partial_then_halt"):
             seat.exchange.resume(str(rule.symbol))

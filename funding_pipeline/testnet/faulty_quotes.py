@@ -4,7 +4,7 @@ What lives here: the layer between a market and both engine and dialect, so that
 does not: when a fault begins (`faults`).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -66,16 +66,12 @@ class FaultyQuotes:
         self.end_changes(start, symbol)
         self._changes.append(IntervalChange(symbol, start, LATEST_MS, hours, rate))
 
-    def end_changes(self, now: int, symbol: str | None = None) -> None:
-        """End changes of a symbol (None: of all) and, with None, freezes too. What has been stays."""
+    def end_changes(self, now: int, symbol: str) -> None:
+        """End the changes of a symbol; what has been settled stays."""
         self._changes = [
-            IntervalChange(c.symbol, c.start, min(c.end, now), c.hours, c.rate)
-            if symbol in (None, c.symbol)
-            else c
-            for c in self._changes
+            replace(change, end=min(change.end, now)) if change.symbol == symbol else change
+            for change in self._changes
         ]
-        if symbol is None:
-            self._freezes = [Freeze(f.start, min(f.end, now)) for f in self._freezes]
 
     def end_freezes(self, now: int) -> None:
         """Let prices go on."""

@@ -6,13 +6,14 @@ there are (`market_quotes`), or what an account may do with them (`engine`).
 
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from funding_pipeline.market_data.instruments import PerpetualSymbol
+from funding_pipeline.testnet.engine.tiers import tiers_of
 from funding_pipeline.testnet.engine.values import Instrument, MarginTier
 
 # A tick of a hundred-thousandth of the price, and a step of 10 to 100 USD, as most venues have them.
@@ -40,7 +41,10 @@ def listed(
         min_notional=Decimal(terms["min_notional"]),
         maker_fee=Decimal(terms["maker_fee"]),
         taker_fee=Decimal(terms["taker_fee"]),
-        tiers=brackets(terms.get("major_tiers", "major") if is_major else terms.get("tiers", "other")),
+        tiers=brackets(
+            terms.get("major_tiers", "major") if is_major else terms.get("tiers", "other"),
+            is_progressive=terms.get("progressive_tiers", True),
+        ),
         rate_cap=Decimal(terms["major_rate_cap" if is_major else "rate_cap"]),
         listed_at=listed_at,
     )
@@ -64,18 +68,12 @@ def sizes(venue: str, base: str, price: float) -> tuple[Decimal, Decimal]:
 
 
 @cache
-def brackets(name: str) -> tuple[MarginTier, ...]:
-    """Brackets of `config/testnet.toml` by name, with deductions that make the margin continuous."""
+def brackets(name: str, *, is_progressive: bool = True) -> tuple[MarginTier, ...]:
+    """Brackets of `config/testnet.toml` by name, as a venue counts them (see `tiers_of`)."""
     table = _config()["tiers"][name]
-    caps: Sequence[Decimal | None] = [*(Decimal(cap) for cap in table["caps"]), None]
-    tiers: list[MarginTier] = []
-    deduction, previous_rate, floor = Decimal(0), Decimal(0), Decimal(0)
-    for cap, text, leverage in zip(caps, table["maintenance"], table["leverage"], strict=True):
-        rate = Decimal(text)
-        deduction += floor * (rate - previous_rate)
-        tiers.append(MarginTier(cap, rate, deduction, leverage))
-        previous_rate, floor = rate, cap or floor
-    return tuple(tiers)
+    caps = [*map(Decimal, table["caps"]), None]
+    rates = map(Decimal, table["maintenance"])
+    return tiers_of(zip(caps, rates, table["leverage"], strict=True), is_progressive=is_progressive)
 
 
 def venue_terms(venue: str) -> Mapping[str, Any]:

@@ -79,7 +79,7 @@ class StateFile:
         if values.get("market") != testnet.identity:
             raise TestnetError(
                 f"{self._path} belongs to another market ({values.get('market')}), not {testnet.identity}; "
-                "start with --fresh to forget its accounts"
+                "`funding-pipeline testnet --fresh` forgets its accounts"
             )
         _checked(self._path, lambda: self._apply(values, testnet, faults))
 
@@ -164,4 +164,5 @@ def _replace(path: Path, text: bytes) -> None:
 
 def _unusable(path: Path, error: Exception) -> TestnetError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return TestnetError(f"{path} cannot be used ({reason}); start with --fresh, or move it away")
+    mend = "`funding-pipeline testnet --fresh` forgets it, or move it away"
+    return TestnetError(f"{path} cannot be used ({reason}); {mend}")

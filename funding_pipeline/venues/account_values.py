@@ -3,7 +3,6 @@
 What lives here: conversions, also of an order's quantity into contracts. What does not: calls (`private`).
 """
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +19,7 @@ from funding_pipeline.core.trading import (
     Side,
 )
 from funding_pipeline.venues.dialect import Json, VenueDialect
-from funding_pipeline.venues.listing import decimal_of, utc
+from funding_pipeline.venues.spelling import decimal_of, from_ms, moment_of
 
 _STATUSES: dict[str, OrderStatus] = {
     "open": "open",
@@ -111,7 +110,7 @@ def order_state(dialect: VenueDialect, row: Json, market: Json) -> OrderState:
         average_price=(decimal_of(row.get("average")) or None) if filled else None,
         limit_price=decimal_of(row.get("price")) if row.get("type") == "limit" else None,
         reduce_only=row.get("reduceOnly"),
-        updated_at=utc(row.get("lastUpdateTimestamp") or row.get("timestamp")),
+        updated_at=moment_of(row.get("lastUpdateTimestamp") or row.get("timestamp")),
     )
 
 
@@ -153,7 +152,7 @@ def fill(dialect: VenueDialect, row: Json, market: Json) -> Fill:
         fee=decimal_of(fee.get("cost")),
         fee_currency=fee.get("currency"),
         is_maker=None if maker is None else maker == "maker",
-        traded_at=datetime.fromtimestamp(int(at) / 1000, UTC),
+        traded_at=from_ms(at),
     )
 
 
@@ -167,7 +166,7 @@ def payment(dialect: VenueDialect, row: Json, market: Json) -> FundingPayment:
     return FundingPayment(
         venue=dialect.name,
         symbol=str(market["symbol"]),
-        settled_at=datetime.fromtimestamp(int(row["timestamp"]) / 1000, UTC),
+        settled_at=from_ms(row["timestamp"]),
         amount=dialect.payment_amount(row),
         currency=str(row.get("code") or market["settle"]),
         payment_id=None if row.get("id") is None else str(row["id"]),

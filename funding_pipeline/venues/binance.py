@@ -19,8 +19,6 @@ Facts of the live venue that this module relies on:
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
@@ -31,13 +29,12 @@ from funding_pipeline.venues.dialect import (
     KeyPermissions,
     SettledRate,
     VenueDialect,
-    _utc,
 )
+from funding_pipeline.venues.spelling import HOUR_MS, decimal_of, nearest_minute
 
 DEFAULT_INTERVAL_HOURS = 8.0
-MINUTE_MS = 60_000
 FIRST_IN_ADL_QUEUE = 4
-OPEN_INTEREST_KEPT_MS = (30 * 24 - 1) * 60 * MINUTE_MS  # an hour less, for requests under way
+OPEN_INTEREST_KEPT_MS = (30 * 24 - 1) * HOUR_MS  # an hour less, for requests under way
 # 500 requests per 5 minutes are one per 600 ms; a unit of ccxt's cost is 50 ms on this venue.
 _FUNDING_COST = 12
 _FUNDING_PATHS = frozenset({"fundingRate", "fundingInfo"})
@@ -78,6 +75,7 @@ class BinanceVenue(VenueDialect):
     funding_page: ClassVar[int] = 1000
     book_levels: ClassVar[int] = 50  # the venue takes 5, 10, 20, 50, 100, 500 and 1000 only
     has_open_interest_history: ClassVar[bool] = True
+    has_progressive_tiers: ClassVar[bool] = True  # `cum` of a bracket is its deduction
     open_interest_page: ClassVar[int] = 500
     statement_page: ClassVar[int] = 1000
     statement_hours: ClassVar[int] = 167  # less than seven days, so that overlapping windows fit
@@ -111,9 +109,9 @@ class BinanceVenue(VenueDialect):
         return super().serves(market) and contract_type in (None, "PERPETUAL")
 
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
-        """The settlement at its nominal minute; the interval is not in the row."""
+        """The settlement at its nominal minute: stamps are milliseconds late. The row has no interval."""
         rate = row.get("fundingRate")
-        return SettledRate(_nominal(row["timestamp"]), None if rate is None else float(rate))
+        return SettledRate(nearest_minute(row["timestamp"]), None if rate is None else float(rate))
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """`nextFundingTime` is 0 and the rate empty where the symbol has no funding (before trading)."""
@@ -140,9 +138,9 @@ class BinanceVenue(VenueDialect):
         return Balance(
             self.name,
             currency,
-            wallet=_decimal(told.get("walletBalance")),
-            free=_decimal(told.get("availableBalance", account.get("free"))),
-            equity=_decimal(told.get("marginBalance", account.get("total"))),
+            wallet=decimal_of(told.get("walletBalance")),
+            free=decimal_of(told.get("availableBalance", account.get("free"))),
+            equity=decimal_of(told.get("marginBalance", account.get("total"))),
         )
 
     def adl_rank(self, position: Json) -> float | None:
@@ -183,15 +181,6 @@ class BinanceVenue(VenueDialect):
             await client.set_position_mode(False)
 
 
-def _nominal(timestamp_ms: int) -> datetime:
-    """The nearest whole minute: Binance stamps settlements a few milliseconds late."""
-    return _utc(round(timestamp_ms / MINUTE_MS) * MINUTE_MS)
-
-
-def _decimal(value: Any) -> Decimal | None:
-    return None if value is None else Decimal(str(value))
-
-
 def _flag(body: Json, key: str) -> bool | None:
     value = body.get(key)
     return value if isinstance(value, bool) else None
@@ -221,7 +210,8 @@ def _client_class() -> type:
             self, symbol: str, timeframe: str = "1h", since: Any = None, limit: Any = None, params: Any = None
         ) -> Any:
             """No error for what is kept no more: its rows are left out."""
-            oldest = self.milliseconds() - OPEN_INTEREST_KEPT_MS
+            # the next whole hour, so that a replay asks the same however much later its clock is
+            oldest = -((OPEN_INTEREST_KEPT_MS - self.milliseconds()) // HOUR_MS) * HOUR_MS
             asked = dict(params or {})
             if asked.get("until", oldest) < oldest:
                 return []

@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 from funding_pipeline.core.errors import CredentialsError
 from funding_pipeline.core.trading import Balance
 from funding_pipeline.venues.dialect import Json, KeyPermissions, VenueDialect
+from funding_pipeline.venues.spelling import decimal_of
 
 _CODE = re.compile(r'"ret_?[cC]ode"\s*:\s*"?(-?\d+)')
 _MESSAGE = re.compile(r'"ret_?[mM]sg"\s*:\s*"([^"]*)"')
@@ -54,8 +55,6 @@ _RAW_PARAMS: Mapping[str, Mapping[str, Any]] = {
     "fetch_funding_history": {"limit": 100},
     "fetch_my_trades": {"limit": 100},
     "fetch_open_orders": {"limit": 50},
-    "fetch_order": {"acknowledged": True},
-    "fetch_trading_fees": {"category": "linear"},
 }
 _FILLS = ("Trade", "AdlTrade", "BustTrade", "Delivery")
 _DENOMINATED = re.compile(r"^[A-Z]+1000+$")
@@ -141,6 +140,7 @@ class BybitVenue(VenueDialect):
     candle_page: ClassVar[int] = 1000
     funding_page: ClassVar[int] = 200
     has_open_interest_history: ClassVar[bool] = True
+    has_progressive_tiers: ClassVar[bool] = True  # `mmDeduction`
     open_interest_page: ClassVar[int] = 200
     statement_page: ClassVar[int] = 100
     statement_hours: ClassVar[int] = 167  # a week is refused as soon as a window is widened by a second
@@ -196,8 +196,8 @@ class BybitVenue(VenueDialect):
         told = next((coin for coin in _coins(answer) if coin.get("coin") == currency), None)
         if told is None:
             return super().balance(currency, account, answer)
-        wallet, equity = _decimal(told.get("walletBalance")), _decimal(told.get("equity"))
-        held = [_decimal(told.get(name)) or 0 for name in ("totalPositionIM", "totalOrderIM", "locked")]
+        wallet, equity = decimal_of(told.get("walletBalance")), decimal_of(told.get("equity"))
+        held = [decimal_of(told.get(name)) or 0 for name in ("totalPositionIM", "totalOrderIM", "locked")]
         free = None if equity is None else max(equity - sum(held), Decimal(0))
         return Balance(self.name, currency, wallet, free, equity)
 
@@ -267,7 +267,7 @@ def _funding_rate(income: Json) -> float | None:
 
     That `side` is the position's is taken from the transaction log, where a long that pays has `Buy`.
     """
-    fee, rate = _decimal(income.get("execFee")), _decimal(income.get("feeRate"))
+    fee, rate = decimal_of(income.get("execFee")), decimal_of(income.get("feeRate"))
     if fee is None or rate is None or income.get("side") not in ("Buy", "Sell"):
         return None
     is_positive = (fee > 0) == (income["side"] == "Buy")
@@ -279,10 +279,6 @@ def _coins(answer: Json) -> Sequence[Json]:
     accounts = ((answer.get("info") or {}).get("result") or {}).get("list") or [{}]
     found: Sequence[Json] = accounts[0].get("coin") or []
     return found
-
-
-def _decimal(value: Any) -> Decimal | None:
-    return Decimal(value) if value else None
 
 
 def _positive(value: Any) -> float | None:

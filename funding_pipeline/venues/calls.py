@@ -120,6 +120,11 @@ class VenueCalls:
         with tracing() as trace:
             try:
                 return await self._limited(function, args, named)
+            except VenueAnswerError as error:  # from the session, which does not know what is asked
+                reason = str(error).removeprefix(f"{self.dialect.name}: ")
+                failure: FundingPipelineError = VenueAnswerError(
+                    f"{self.dialect.name}: {f'{name} {about}'.strip()}: {reason}"
+                )
             except FundingPipelineError:
                 raise
             except Exception as error:  # ccxt's parsers stumble over garbage in many ways

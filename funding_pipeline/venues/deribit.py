@@ -15,10 +15,9 @@ from funding_pipeline.venues.dialect import (
     Json,
     SettledRate,
     VenueDialect,
-    _utc,
 )
+from funding_pipeline.venues.spelling import HOUR_MS, from_ms
 
-HOUR_MS = 3_600_000
 INVERSE = ("BTC", "ETH")
 """Coins whose perpetuals settle in themselves."""
 
@@ -73,7 +72,7 @@ class DeribitVenue(VenueDialect):
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
         """`interest_1h`: the hour that ends at the row's time."""
         rate = row["info"].get("interest_1h")
-        return SettledRate(_utc(row["timestamp"]), None if rate is None else float(rate), 1.0)
+        return SettledRate(from_ms(row["timestamp"]), None if rate is None else float(rate), 1.0)
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """One hour of the present rate (`current_funding`, per 8 hours), for the hour that is running.
@@ -81,7 +80,7 @@ class DeribitVenue(VenueDialect):
         The premium less its dampener: at mark 87,102.01 and index 87,047.20 Deribit shows 0.00012966.
         """
         rate, at = row.get("fundingRate"), row.get("fundingTimestamp")
-        settles_at = None if at is None else _utc(at)
+        settles_at = None if at is None else from_ms(at)
         return EstimatedRate(settles_at, None if rate is None else float(rate) / 8, 1.0)
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 from funding_pipeline.core.trading import Balance, MarginMode, OrderRequest
+from funding_pipeline.venues.spelling import from_ms
 
 Json = dict[str, Any]
 CandleKind = Literal["trade", "mark", "index"]
@@ -76,6 +77,9 @@ class VenueDialect:
     """True where the venue keeps hourly open interest per instrument."""
     open_interest_page: ClassVar[int] = 100
     """Most rows of open-interest history per request."""
+    has_progressive_tiers: ClassVar[bool] = False
+    """True where a margin tier's maintenance rate counts for the notional above the tier's floor only. Else
+    it counts for the whole position, which asks for more: also where the venue does not say."""
     statement_page: ClassVar[int] = 100
     """Most fills or funding payments per request; a `limit` in raw_params of the call goes before it."""
     statement_hours: ClassVar[int] = 168
@@ -108,13 +112,13 @@ class VenueDialect:
 
         `settled_at` is the nominal moment, within a minute of the row's own time stamp."""
         rate = row.get("fundingRate")
-        return SettledRate(_utc(row["timestamp"]), None if rate is None else float(rate))
+        return SettledRate(from_ms(row["timestamp"]), None if rate is None else float(rate))
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """ccxt's fetch_funding_rate item: which field is the coming settlement differs by venue."""
         rate, at = row.get("fundingRate"), row.get("fundingTimestamp")
         return EstimatedRate(
-            None if at is None else _utc(at), None if rate is None else float(rate), interval_hours
+            None if at is None else from_ms(at), None if rate is None else float(rate), interval_hours
         )
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
@@ -177,11 +181,13 @@ class VenueDialect:
         return None
 
     def order_params(self, request: OrderRequest) -> Json:
-        """`params` of ccxt's create_order: the client id, time in force, reduce-only."""
+        """`params` of ccxt's create_order: the client id, time in force, reduce-only.
+
+        A market order is immediate by itself: with IOC it would be another order type at OKX."""
         params: Json = {"clientOrderId": self.client_id(request.client_order_id)}
         if request.time_in_force == "post_only":
             params["postOnly"] = True
-        elif request.time_in_force == "ioc":
+        elif request.time_in_force == "ioc" and request.kind == "limit":
             params["timeInForce"] = "IOC"
         if request.reduce_only:
             params["reduceOnly"] = True
@@ -197,11 +203,11 @@ class VenueDialect:
 
     async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
         """Set it for both directions; where it is set already, ccxt may raise: see `is_already_set`."""
-        await client.set_leverage(leverage, symbol, dict(self.raw_params("set_leverage")))
+        await client.set_leverage(leverage, symbol)
 
     async def set_margin_mode(self, client: Any, symbol: str, mode: MarginMode) -> None:
         """Cross or isolated, keeping the leverage."""
-        await client.set_margin_mode(mode, symbol, dict(self.raw_params("set_margin_mode")))
+        await client.set_margin_mode(mode, symbol)
 
     def is_already_set(self, error: Exception) -> bool:
         """Whether an error of set_leverage or set_margin_mode says that nothing is to be changed."""
@@ -213,8 +219,7 @@ class VenueDialect:
 
         Raises ccxt.OrderNotFound where the venue knows no such order, or where it is done.
         """
-        order = await self.fetch_order_by_client_id(client, symbol, client_id)
-        await client.cancel_order(order["id"], symbol, dict(self.raw_params("cancel_order")))
+        raise NotImplementedError(self.name)
 
     async def fetch_order_by_client_id(self, client: Any, symbol: str, client_id: str) -> Json:
         """The order with this (venue-form) client id as a ccxt order, open or done.
@@ -232,9 +237,3 @@ class VenueDialect:
     def raw_params(self, call: str) -> Mapping[str, Any]:
         """Extra `params` for a ccxt call by name, e.g. {"type": "swap"} for fetch_balance."""
         return {}
-
-
-def _utc(milliseconds: int | float) -> datetime:
-    from datetime import UTC
-
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-HOUR_MS = 3_600_000
+from funding_pipeline.venues.spelling import HOUR_MS
+
 LONGEST_INTERVAL_MS = 8 * HOUR_MS
 """No venue here settles less often; a longer spacing is an interval only where it is told or lasts."""
 _TOLERANCE_MS = 60_000

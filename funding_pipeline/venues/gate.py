@@ -13,17 +13,16 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from funding_pipeline.core.trading import Balance, MarginMode, OrderRequest
+from funding_pipeline.core.trading import Balance, MarginMode
 from funding_pipeline.venues.dialect import (
     Json,
     KeyPermissions,
     SettledRate,
     VenueDialect,
-    _utc,
 )
+from funding_pipeline.venues.spelling import nearest_minute
 
 SETTLE = "usdt"
-MINUTE_MS = 60_000
 FINISHED_PAGE = 1000
 """Most finished orders that Gate lists per call."""
 _OTHER_ENDINGS = frozenset(
@@ -76,6 +75,7 @@ class GateVenue(VenueDialect):
     funding_page: ClassVar[int] = 1000
     statement_page: ClassVar[int] = 1000
     has_open_interest_history: ClassVar[bool] = True
+    has_progressive_tiers: ClassVar[bool] = True  # `deduction`, since July 2025
 
     def client_class(self) -> type:
         """ccxt's gate without its broker header (sent with every request) and without currencies.
@@ -119,9 +119,8 @@ class GateVenue(VenueDialect):
     # --- funding
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
         """The settlement at its nominal moment: Gate's stamp 00:00:01 is the settlement of 00:00:00."""
-        settled_at = round(row["timestamp"] / MINUTE_MS) * MINUTE_MS
         rate = row.get("fundingRate")
-        return SettledRate(_utc(settled_at), None if rate is None else float(rate))
+        return SettledRate(nearest_minute(row["timestamp"]), None if rate is None else float(rate))
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """From `funding_interval`, seconds. ccxt's own `interval` has no name for 2 h and says 7200000."""
@@ -178,13 +177,6 @@ class GateVenue(VenueDialect):
         if venue_form is None or not venue_form.startswith("t-"):
             return None
         return super().canonical_client_id(venue_form[2:])
-
-    def order_params(self, request: OrderRequest) -> Json:
-        """As most venues; a market order (price 0) is IOC by itself and bounded by the venue's slip ratio."""
-        params = super().order_params(request)
-        if request.kind == "market":
-            params.pop("timeInForce", None)
-        return params
 
     def rejection_reason(self, error: Exception) -> str | None:
         """From the `label` of the body that ccxt puts into its message.

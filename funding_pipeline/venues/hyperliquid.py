@@ -12,7 +12,6 @@ with the master's address; an agent's key needs no other setting here.
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -26,7 +25,8 @@ from funding_pipeline.venues.dialect import (
     SettledRate,
     VenueDialect,
 )
-from funding_pipeline.venues.hyperliquid_client import HOUR_MS, frugal_class
+from funding_pipeline.venues.hyperliquid_client import frugal_class
+from funding_pipeline.venues.spelling import HOUR_MS, from_ms
 
 SETTLEMENT_LAG_MS = 60_000
 """A settlement's row is stamped some milliseconds after the hour (1704290400031 for 14:00:00)."""
@@ -63,6 +63,7 @@ class HyperliquidVenue(VenueDialect):
     can_trade = True
     credentials = ("walletAddress", "privateKey")
     candle_kinds = ("trade",)
+    has_progressive_tiers = True  # documented with a deduction per tier
     candle_page = 5000
     candles_kept = 5000
     funding_page = 500
@@ -98,8 +99,7 @@ class HyperliquidVenue(VenueDialect):
         """Dated at the hour, not at the milliseconds after it when the row was written."""
         rate = row.get("fundingRate")
         hour = int(row["timestamp"]) // HOUR_MS * HOUR_MS
-        at = datetime.fromtimestamp(hour / 1000, UTC)
-        return SettledRate(at, None if rate is None else float(rate))
+        return SettledRate(from_ms(hour), None if rate is None else float(rate))
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """ccxt makes `fundingTimestamp` from the local clock; the venue does not say when it settles."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from funding_pipeline.core.errors import VenueAnswerError, VenueRefusedError
 from funding_pipeline.venues.dialect import Json
+from funding_pipeline.venues.spelling import HOUR_MS
 
-HOUR_MS = 3_600_000
 PAYMENTS_PAGE = 500
 FILLS_PAGE = 2000
 SPENDING_ACTIONS = frozenset({"approveBuilderFee", "setReferrer"})

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from funding_pipeline.venues.dialect import CandleKind, EstimatedRate, Json, SettledRate, VenueDialect, _utc
+from funding_pipeline.venues.dialect import CandleKind, EstimatedRate, Json, SettledRate, VenueDialect
+from funding_pipeline.venues.spelling import HOUR_MS, from_ms
 
-HOUR_MS = 3_600_000
 HOURLY_SINCE_MS = int(datetime(2022, 10, 1, tzinfo=UTC).timestamp() * 1000)
 """Before 29 September 2022 a rate applied for four hours; those rows are left out."""
 
@@ -78,7 +78,7 @@ class KrakenVenue(VenueDialect):
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
         """The client has moved the row to the end of its hour."""
         rate = row.get("fundingRate")
-        return SettledRate(_utc(row["timestamp"]), None if rate is None else float(rate), 1.0)
+        return SettledRate(from_ms(row["timestamp"]), None if rate is None else float(rate), 1.0)
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """The rate of the running hour, paid at the next full one (no time is told).

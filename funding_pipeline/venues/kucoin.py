@@ -10,8 +10,8 @@ Nothing read here takes a key, neither the futures host (`/api/v1`) nor the unif
 from typing import Any, ClassVar
 
 from funding_pipeline.venues.dialect import CandleKind, Json, VenueDialect
+from funding_pipeline.venues.spelling import HOUR_MS
 
-HOUR_MS = 3_600_000
 _CRYPTO = (None, "CRYPTO")
 _CONTRACT_INTERVALS = ("currentFundingRateGranularity", "fundingRateGranularity")
 _RATE_INTERVALS = ("currentGranularity", "granularity")

@@ -8,14 +8,14 @@ matched across venues by base after the multiplier is resolved, and nowhere by p
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from funding_pipeline.core.errors import UnknownInstrumentError
+from funding_pipeline.core.errors import UnknownInstrumentError, VenueAnswerError
 from funding_pipeline.core.trading import InstrumentTerms, LeverageTier
 from funding_pipeline.market_data.instruments import parse_symbol
 from funding_pipeline.venues.dialect import Json, VenueDialect
+from funding_pipeline.venues.spelling import decimal_of, moment_of
 
 _TICK_SIZE = 4  # ccxt's precision modes
 _DECIMAL_PLACES = 2
@@ -77,27 +77,29 @@ def instrument_terms(
         taker_fee=decimal_of(market.get("taker")),
         interval_hours=interval_hours,
         is_active=market.get("active") is not False,
-        listed_at=utc(market.get("created")),
+        listed_at=moment_of(market.get("created")),
     )
 
 
-def leverage_tiers(venue: str, symbol: str, tiers: Sequence[Json]) -> tuple[LeverageTier, ...]:
-    """ccxt's tiers with the deduction that makes maintenance margin continuous over them.
+def leverage_tiers(dialect: VenueDialect, symbol: str, tiers: Sequence[Json]) -> tuple[LeverageTier, ...]:
+    """ccxt's tiers by floor; each begins where the one below ends, with the venue's way of counting them.
 
-    Above an edge E the rate rises from a to b, so b x n - d must equal a x n - c at n = E: d = c + E (b - a).
+    Progressive tiers make maintenance margin continuous: above an edge E the rate rises from a to b, so
+    b x n - d must equal a x n - c at n = E: d = c + E (b - a). Without them there is nothing to deduct.
     """
     out: list[LeverageTier] = []
-    deduction, rate_below = Decimal(0), Decimal(0)
     for tier in sorted(tiers, key=lambda row: float(row.get("minNotional") or 0)):
-        floor = decimal_of(tier.get("minNotional")) or Decimal(0)
-        rate = decimal_of(tier.get("maintenanceMarginRate"))
-        leverage = decimal_of(tier.get("maxLeverage"))
+        rate, leverage = decimal_of(tier.get("maintenanceMarginRate")), decimal_of(tier.get("maxLeverage"))
         if rate is None or leverage is None:
-            raise UnknownInstrumentError(f"{venue} {symbol}: a leverage tier without rate or leverage")
-        deduction += floor * (rate - rate_below) if out else Decimal(0)
-        rate_below = rate
+            raise VenueAnswerError(f"{dialect.name}: {symbol}: a leverage tier without rate or leverage")
+        floor, deduction = decimal_of(tier.get("minNotional")) or Decimal(0), Decimal(0)
+        if out:
+            below = out[-1]
+            floor = below.cap or floor  # OKX: from 501 contracts on, after up to 500
+            if dialect.has_progressive_tiers:
+                deduction = below.deduction + floor * (rate - below.maintenance_rate)
         cap = decimal_of(tier.get("maxNotional"))
-        out.append(LeverageTier(venue, symbol, floor, cap, rate, deduction, leverage))
+        out.append(LeverageTier(dialect.name, symbol, floor, cap, rate, deduction, leverage))
     return tuple(out)
 
 
@@ -109,19 +111,3 @@ def step_of(precision: Any, precision_mode: int) -> Decimal | None:
     if precision_mode == _TICK_SIZE:
         return told
     return Decimal(1).scaleb(-int(told)) if precision_mode == _DECIMAL_PLACES else None
-
-
-def decimal_of(value: Any) -> Decimal | None:
-    """A number of ccxt's as it reads, without a float's tail; None for none."""
-    if value is None or value == "":
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
-
-
-def utc(milliseconds: Any) -> datetime | None:
-    """A time of ccxt's; None for none."""
-    return None if milliseconds is None else datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -11,13 +11,12 @@ cancelled without a fill is forgotten after two hours.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
 from funding_pipeline.core.errors import CredentialsError
-from funding_pipeline.core.trading import Balance, OrderRequest
+from funding_pipeline.core.trading import Balance
 from funding_pipeline.venues.dialect import (
     CandleKind,
     EstimatedRate,
@@ -26,8 +25,8 @@ from funding_pipeline.venues.dialect import (
     SettledRate,
     VenueDialect,
 )
+from funding_pipeline.venues.spelling import HOUR_MS, decimal_of, from_ms
 
-_MS_PER_HOUR = 3_600_000
 _ERROR_CODE = re.compile(r'"(?:sCode|code)"\s*:\s*"(\d+)"')
 
 # Error codes of an order or of a leverage change, by our reasons. Those which ccxt gives a class of its
@@ -180,13 +179,13 @@ class OkxVenue(VenueDialect):
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
         """`realizedRate` is what was paid; `fundingRate` of the same row is the estimate before it."""
         info = row["info"]
-        return SettledRate(_utc(info["fundingTime"]), _number(info.get("realizedRate")))
+        return SettledRate(from_ms(info["fundingTime"]), _number(info.get("realizedRate")))
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """`fundingTime` is the coming settlement; `nextFundingRate` belongs to the one after it."""
         info = row["info"]
         at = info.get("fundingTime")
-        return EstimatedRate(_utc(at) if at else None, _number(info.get("fundingRate")), interval_hours)
+        return EstimatedRate(from_ms(at) if at else None, _number(info.get("fundingRate")), interval_hours)
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """From the coming settlement to the one after it."""
@@ -194,7 +193,7 @@ class OkxVenue(VenueDialect):
         first, second = info.get("fundingTime"), info.get("nextFundingTime")
         if not first or not second or int(second) <= int(first):
             return None
-        return (int(second) - int(first)) / _MS_PER_HOUR
+        return (int(second) - int(first)) / HOUR_MS
 
     # --- candles and open interest
     def candle_request(self, kind: CandleKind, start_ms: int, end_ms: int) -> tuple[int, Json]:
@@ -208,13 +207,6 @@ class OkxVenue(VenueDialect):
         return _number(info[2] if isinstance(info, list) else info.get("oiCcy"))
 
     # --- orders
-    def order_params(self, request: OrderRequest) -> Json:
-        """A market order is immediate by itself: with IOC it would become another order type."""
-        params = super().order_params(request)
-        if request.kind == "market":
-            params.pop("timeInForce", None)
-        return params
-
     def rejection_reason(self, error: Exception) -> str | None:
         """From the innermost code of the body: `sCode` of an order inside a 200, or `code`."""
         codes = _ERROR_CODE.findall(str(error))
@@ -234,7 +226,7 @@ class OkxVenue(VenueDialect):
         """`cashBal` is the wallet; ccxt's total is `eq`, which has unrealised profit in it."""
         details = answer["info"]["data"][0]["details"]
         told: Json = next((row for row in details if row["ccy"] == currency), {})
-        wallet, free, equity = (_decimal(told.get(name)) for name in ("cashBal", "availEq", "eq"))
+        wallet, free, equity = (decimal_of(told.get(name)) for name in ("cashBal", "availEq", "eq"))
         return Balance(self.name, currency, wallet, free, equity)
 
     def adl_rank(self, position: Json) -> float | None:
@@ -288,11 +280,3 @@ async def _configuration(client: Any) -> Json:
 def _number(text: str | None) -> float | None:
     """The venue leaves a number that it does not know empty."""
     return float(text) if text else None
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return Decimal(text) if text else None
-
-
-def _utc(milliseconds: str | int) -> datetime:
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

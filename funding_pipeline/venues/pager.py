@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from funding_pipeline.core.errors import VenueAnswerError
-from funding_pipeline.venues.gaps import HOUR_MS, LONGEST_INTERVAL_MS, Spacing, find_gaps, usual_spacing
+from funding_pipeline.venues.gaps import LONGEST_INTERVAL_MS, Spacing, find_gaps, usual_spacing
+from funding_pipeline.venues.spelling import HOUR_MS
 
 Row = Any
 PAD_MS = 1_000
@@ -66,11 +67,15 @@ class _Walk:
 
 @dataclass(frozen=True)
 class Missing:
-    """`missing` rows that should be between two times (both exclusive)."""
+    """`missing` rows that should be between two times (both exclusive).
+
+    `is_whole`: nothing came of all that was asked for; the times are those of the question, not of rows.
+    """
 
     start_ms: int
     end_ms: int
     missing: int
+    is_whole: bool = False
 
 
 async def walk(request: PageRequest, start_ms: int, end_ms: int, *, spacing_ms: int = HOUR_MS) -> list[Row]:
@@ -149,7 +154,7 @@ def _width(request: PageRequest, spacing_ms: int) -> int:
 def _all_missing(start_ms: int, end_ms: int, spacing: Spacing) -> tuple[Missing, ...]:
     """What a span without any row lacks: nothing where it is shorter than an interval."""
     count = (end_ms - start_ms) // (spacing.expected_ms or LONGEST_INTERVAL_MS)
-    return (Missing(start_ms, end_ms, count),) if count > 0 else ()
+    return (Missing(start_ms, end_ms, count, is_whole=True),) if count > 0 else ()
 
 
 def _unsure(found: _Walk, times: list[int], start_ms: int, end_ms: int, spacing: Spacing) -> list[Missing]:

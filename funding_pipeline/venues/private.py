@@ -8,7 +8,7 @@ sent for the instrument until `order_by_client_id` tells what became of it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -33,11 +33,10 @@ from funding_pipeline.venues.calls import Sleep
 from funding_pipeline.venues.connection import Connection
 from funding_pipeline.venues.credentials import Credentials
 from funding_pipeline.venues.dialect import Json, KeyPermissions, VenueDialect
-from funding_pipeline.venues.gaps import HOUR_MS
 from funding_pipeline.venues.listing import instrument_terms
 from funding_pipeline.venues.pager import PageRequest, walk
-from funding_pipeline.venues.public import to_ms
 from funding_pipeline.venues.reading import VenueReader
+from funding_pipeline.venues.spelling import HOUR_MS, to_ms
 
 
 class PrivateGateway(VenueReader):
@@ -223,24 +222,18 @@ class PrivateGateway(VenueReader):
     async def fills(self, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Trades of the account from `since` on, oldest first."""
         market = await self._market(symbol)
-
-        def ask(start_ms: int, end_ms: int) -> tuple[int, Json]:
-            return self.dialect.fills_request(start_ms, end_ms)
-
-        rows = await self._statement("fetch_my_trades", symbol, since, ask)
+        rows = await self._statement("fetch_my_trades", symbol, since, self.dialect.fills_request)
         return tuple(values.fill(self.dialect, row, market) for row in rows)
 
     async def funding_payments(self, symbol: str, since: datetime) -> tuple[FundingPayment, ...]:
         """Funding from `since` on, oldest first; positive was received, negative was paid."""
         market = await self._market(symbol)
-
-        def ask(start_ms: int, end_ms: int) -> tuple[int, Json]:
-            return self.dialect.payments_request(start_ms, end_ms)
-
-        rows = await self._statement("fetch_funding_history", symbol, since, ask)
+        rows = await self._statement("fetch_funding_history", symbol, since, self.dialect.payments_request)
         return tuple(values.payment(self.dialect, row, market) for row in rows)
 
-    async def _statement(self, call: str, symbol: str, since: datetime, ask: Any) -> list[Json]:
+    async def _statement(
+        self, call: str, symbol: str, since: datetime, ask: Callable[[int, int], tuple[int, Json]]
+    ) -> list[Json]:
         """Rows from `since` to now, in spans that the venue answers, told apart by id."""
         extra = self._params(call)
         page = int(extra.get("limit", self.dialect.statement_page))

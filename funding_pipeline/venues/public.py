@@ -10,7 +10,7 @@ rate is null; a row without a time is an error. What seems to be missing from a 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -20,10 +20,11 @@ from funding_pipeline.venues import frames
 from funding_pipeline.venues.calls import Sleep
 from funding_pipeline.venues.connection import Connection, Recorder
 from funding_pipeline.venues.dialect import CandleKind, EstimatedRate, Json, VenueDialect
-from funding_pipeline.venues.gaps import HOUR_MS, Spacing
+from funding_pipeline.venues.gaps import Spacing
 from funding_pipeline.venues.listing import Listing, listing
 from funding_pipeline.venues.pager import Missing, PageRequest, walk_regular
 from funding_pipeline.venues.reading import VenueReader
+from funding_pipeline.venues.spelling import HOUR_MS, from_ms, to_ms
 
 TRADES_PAGE = 1000
 _HOURLY = Spacing(HOUR_MS, is_fixed=True)
@@ -33,7 +34,10 @@ _STAMP_SLACK_MS = 60_000
 
 @dataclass(frozen=True)
 class Gap:
-    """Rows of `table` that the venue does not have between two of its rows, asked for twice."""
+    """Rows of `table` that the venue does not have between two of its rows, asked for twice.
+
+    `is_whole`: it has none at all of the span, which may lie before its history begins.
+    """
 
     venue: str
     symbol: str
@@ -41,6 +45,7 @@ class Gap:
     start: datetime
     end: datetime
     missing: int
+    is_whole: bool = False
 
 
 class PublicGateway(VenueReader):
@@ -55,6 +60,7 @@ class PublicGateway(VenueReader):
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         super().__init__(dialect, connection, record=record, sleep=sleep)
+        self.untold: list[str] = []
         self.gaps: list[Gap] = []
 
     # --- instruments
@@ -98,7 +104,10 @@ class PublicGateway(VenueReader):
         return frames.settled_frame(self.venue, symbol, rates, [row["timestamp"] for row in walked[0]])
 
     async def estimated_funding(self, symbols: Sequence[str]) -> pl.DataFrame:
-        """The venue's estimates of the coming settlements (kind `predicted`), observed now."""
+        """The venue's estimates of the coming settlements (kind `predicted`), observed now.
+
+        An instrument without one is left out and named in `untold`; VenueAnswerError where none has one.
+        """
         markets = {symbol: await self._market(symbol) for symbol in symbols}
         told = await self._told_intervals()
         rows = await self._rates_now(list(symbols))
@@ -107,10 +116,16 @@ class PublicGateway(VenueReader):
         for symbol, market in markets.items():
             row = rows.get(symbol)
             if row is None:
-                raise VenueAnswerError(f"{self.venue}: funding rates: none of {symbol}")
+                self.untold.append(f"{self.venue}: funding rates: none of {symbol}")
+                continue
             hours = self.dialect.interval_hours(market, told.get(symbol) if self._tells_intervals else row)
             estimate = self.dialect.estimated_rate(row, market, hours)
-            rates.append((symbol, dated(estimate, now_ms, f"{self.venue}: funding rate of {symbol}")))
+            try:
+                rates.append((symbol, dated(estimate, now_ms, f"{self.venue}: funding rate of {symbol}")))
+            except VenueAnswerError as error:
+                self.untold.append(str(error))
+        if symbols and not rates:
+            raise VenueAnswerError(self.untold[-1])
         return frames.estimated_frame(self.venue, rates, from_ms(now_ms))
 
     async def _rates_now(self, symbols: list[str]) -> Mapping[str, Json]:
@@ -223,7 +238,15 @@ class PublicGateway(VenueReader):
         """Keep gaps, except of the time before the instrument was listed, where the venue tells that."""
         listed_ms = int(market.get("created") or 0)
         self.gaps += [
-            Gap(self.venue, market["symbol"], table, from_ms(gap.start_ms), from_ms(gap.end_ms), gap.missing)
+            Gap(
+                self.venue,
+                market["symbol"],
+                table,
+                from_ms(gap.start_ms),
+                from_ms(gap.end_ms),
+                gap.missing,
+                gap.is_whole,
+            )
             for gap in missing
             if gap.end_ms > listed_ms
         ]
@@ -240,16 +263,6 @@ def dated(estimate: EstimatedRate, now_ms: int, what: str) -> EstimatedRate:
         raise VenueAnswerError(f"{what}: no settlement time")
     interval_ms = int(estimate.interval_hours * HOUR_MS)
     return replace(estimate, settles_at=from_ms((now_ms // interval_ms + 1) * interval_ms))
-
-
-def to_ms(moment: datetime) -> int:
-    """Milliseconds since 1970."""
-    return round(moment.timestamp() * 1000)
-
-
-def from_ms(milliseconds: int) -> datetime:
-    """UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _timestamp(row: Json) -> int | None:

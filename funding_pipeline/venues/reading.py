@@ -74,7 +74,7 @@ class VenueReader:
             if self._credentials is not None:
                 raise
             return ()
-        brackets = (leverage_tiers(self.venue, symbol, told.get(symbol) or ()) for symbol in symbols)
+        brackets = (leverage_tiers(self.dialect, symbol, told.get(symbol) or ()) for symbol in symbols)
         return tuple(tier for group in brackets for tier in group)
 
     async def _tiers(self, symbols: list[str]) -> Mapping[str, list[Json]]:

@@ -59,8 +59,8 @@ class _Sending:
         return None
 
 
-class _Methods:
-    """The methods that ccxt calls on a session."""
+class SessionMethods:
+    """The methods that ccxt calls on a session; a subclass says how a request is sent."""
 
     headers: Mapping[str, str] = {}
     venue: str
@@ -95,7 +95,7 @@ class _Methods:
         return HeldAnswer(status, reason, headers, body)
 
 
-class VenueSession(_Methods):
+class VenueSession(SessionMethods):
     """aiohttp behind `reroute`, recording what came back and when, by the exchange's clock `now_ms`.
 
     Closed by whoever opened it."""
@@ -144,7 +144,7 @@ class VenueSession(_Methods):
             self._record(Exchanged(self.venue, method, address, text, status, body, self._now_ms()))
 
 
-class ArchiveSession(_Methods):
+class ArchiveSession(SessionMethods):
     """Answers from an archive."""
 
     def __init__(self, venue: str, index: ArchiveIndex, label: str) -> None:

@@ -27,12 +27,15 @@ def _cli(*arguments: str, env: dict[str, str] | None = None, cwd: Path | None = 
 def _environment(settings: Settings) -> dict[str, str]:
     return {
         "FUNDING_HOME": str(settings.state_dir),
+        "FUNDING_WAY": "direct",
         "FUNDING_SIMULATED_FROM": settings.simulated_from.isoformat(),
         "FUNDING_SIMULATED_TO": settings.simulated_to.isoformat(),
     }
 
 
-@pytest.mark.parametrize("command", ["run", "up", "backtest", "forecast", "validate", "sql"])
+@pytest.mark.parametrize(
+    "command", ["run", "up", "fetch", "testnet", "chaos", "backtest", "forecast", "validate", "sql"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     result = _cli(command, "--help")
     assert result.returncode == 0
@@ -43,7 +46,7 @@ def test_every_command_explains_itself(command: str) -> None:
     ("arguments", "env", "says"),
     [
         (["run"], {"FUNDING_MARKET": "recorded"}, "needs FUNDING_DATA"),
-        (["run"], {"FUNDING_MARKET": "live"}, "FUNDING_MARKET"),
+        (["run"], {"FUNDING_MARKET": "paper"}, "FUNDING_MARKET"),
         (["run"], {"FUNDING_DATA": "/no/such/folder"}, "no such folder"),
         (["sql", "select 1"], {"FUNDING_HOME": "/tmp/no-such-home"}, "make run"),
         (

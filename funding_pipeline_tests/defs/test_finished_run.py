@@ -60,7 +60,7 @@ def test_orders_reach_the_plan(lake: Lake) -> None:
 
 def test_forecasts_of_a_model_that_was_registered(finished_run: Settings, lake: Lake) -> None:
     latest = lake.scan("latest_forecasts").collect()
-    assert FORECASTS.conform(latest).height == 35
+    assert FORECASTS.conform(latest).height == 42
     assert set(latest["model"]) != {"baseline"}
     champion = ModelTracking(finished_run.state_dir / "mlflow").load_champion(168)
     assert champion is not None

@@ -48,7 +48,7 @@ def lake(settings: Settings) -> Lake:
 
 def test_every_perpetual_is_forecast_by_the_baseline_and_says_so(lake: Lake) -> None:
     latest = lake.scan("latest_forecasts").collect()
-    assert latest.height == 35
+    assert latest.height == 42
     assert set(latest["model"]) == {"baseline"}
     assert latest["rate_per_hour"].is_finite().all()
 

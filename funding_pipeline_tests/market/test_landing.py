@@ -133,3 +133,23 @@ def test_a_visit_counts_for_what_it_asked(tmp_path: Path) -> None:
     assert not Visits(visits.path, fresh_seconds=0.0).covers("okx", "candles", at(1), at(5))
     visits.path.write_text("{", "utf-8")
     assert not visits.covers("okx", "candles", at(1), at(5))
+
+
+@pytest.mark.parametrize(
+    "text", ["{bad", "[1]", '{"okx": 5}', '{"okx": {"candles": {"coins": null, "x": 1}}}']
+)
+def test_visits_that_cannot_be_understood_count_as_none(tmp_path: Path, text: str) -> None:
+    visits = Visits(tmp_path / "visits.json")
+    visits.path.write_text(text, "utf-8")
+    assert not visits.covers("okx", "candles", at(0), at(1))
+    visits.note("okx", ["candles"], at(0), at(1))
+    assert visits.covers("okx", "candles", at(0), at(1))
+
+
+def test_a_broken_file_is_named_in_a_replay_too(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    landing.write(SERIES, bars(0, 2), start=at(0), end=at(2), fetched_at=START)
+    [path] = tmp_path.rglob("*.parquet")
+    path.write_bytes(b"")
+    with pytest.raises(MarketDataError, match=path.name):
+        list(landing.landed("candles", "okx", "trade"))

@@ -12,6 +12,8 @@ import pytest
 from funding_pipeline.core.errors import StorageError, VenueUnavailableError
 from funding_pipeline.core.market import RAW_TABLES
 from funding_pipeline.market.choice import live_market
+from funding_pipeline.market.ingestion import _final
+from funding_pipeline.market.landing import Series
 from funding_pipeline.market.simulated import SimulatedMarket
 from funding_pipeline.market.venue_market import VenueMarket
 from funding_pipeline.market.visits import Visits
@@ -148,9 +150,37 @@ def test_garbage_costs_one_series_and_is_asked_for_again(testnet: RunningTestnet
     report = market.fetch(tables=["candles"])
     assert report.unreachable == {}
     assert len(report.problems) == 2
-    assert all(problem.startswith("bybit: ") for problem in report.problems)
+    assert all(problem.startswith("bybit: fetch_ohlcv ") for problem in report.problems)
     testnet.admin("DELETE", f"/admin/faults/{rule['id']}")
     assert market.fetch(tables=["candles"]).series == 2
+
+
+def test_history_that_is_suddenly_empty_is_a_gap_and_asked_for_again(
+    testnet: RunningTestnet, tmp_path: Path
+) -> None:
+    market_on(testnet, tmp_path, venues=("bybit",)).fetch(tables=["funding_rates"])
+    testnet.clock.advance(hours=17)
+    empty = '{"retCode": 0, "retMsg": "OK", "result": {"category": "linear", "list": []}, "time": 1}'
+    fault = {"kind": "garbage", "venue": "bybit", "path": "funding/history", "body": empty}
+    rule = testnet.admin("POST", "/admin/faults", fault)
+    report = market_on(testnet, tmp_path, venues=("bybit",)).fetch(tables=["funding_rates"])
+    assert sum("no row at all" in gap for gap in report.gaps) == 2
+    testnet.admin("DELETE", f"/admin/faults/{rule['id']}")
+    later = market_on(testnet, tmp_path, venues=("bybit",)).fetch(tables=["funding_rates"])
+    assert later.rows == 2 * 2
+    assert later.gaps == []
+
+
+def test_a_young_settlement_without_a_rate_is_asked_for_again() -> None:
+    moments = [NOW - timedelta(hours=hours) for hours in (24, 16, 8, 0)]
+    rows = pl.DataFrame(
+        {"settled_at": moments, "rate": [None, 1e-4, 1e-4, None]},
+        schema={"settled_at": pl.Datetime("us", "UTC"), "rate": pl.Float64},
+    )
+    series, now = Series("funding_rates", "okx", "BTC/USDT:USDT", "settled"), NOW + timedelta(minutes=5)
+    kept, end = _final(series, rows, now, now)
+    assert (kept.height, end) == (3, NOW)
+    assert _final(series, rows, now, now + timedelta(hours=2)) == (rows, now)
 
 
 def test_a_full_disk_is_one_error(
@@ -200,3 +230,14 @@ def test_a_visit_is_not_repeated_within_minutes(testnet: RunningTestnet, tmp_pat
     testnet.admin("POST", "/admin/faults", {"kind": "venue_gone", "venue": "gate", "probability": 1.0})
     assert read(market, "candles").height > 0
     assert Visits(tmp_path / "visits.json", coins=COINS).covers("gate", "trades", START, market.span().end)
+
+
+def test_what_a_slow_clock_has_not_reached_is_fetched_later(testnet: RunningTestnet, tmp_path: Path) -> None:
+    fault = {"kind": "clock_skew", "venue": "hyperliquid", "skew_ms": -7_200_000}
+    rule = testnet.admin("POST", "/admin/faults", fault)
+    market = market_on(testnet, tmp_path, venues=("hyperliquid",))
+    assert "its clock is -7200" in market.fetch(tables=["funding_rates"]).problems[0]
+    testnet.admin("DELETE", f"/admin/faults/{rule['id']}")
+    market.fetch(tables=["funding_rates"])
+    settled = market.read("funding_rates", venues=("hyperliquid",), start=START, end=NOW)
+    assert settled.filter(pl.col("kind") == "settled").height == 6 * 24 * len(COINS)

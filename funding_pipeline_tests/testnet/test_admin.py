@@ -57,6 +57,7 @@ def test_time_goes_ahead_on_demand(testnet: RunningTestnet) -> None:
         ("/admin/accounts", {"venue": "okx", "balance": "1e30"}, "balance"),
         ("/admin/accounts", {"venue": "okx", "may_withdraw": "yes"}, "may_withdraw"),
         ("/admin/accounts", {"venue": "okx", "account_id": 7}, "account_id"),
+        ("/admin/accounts", {"venue": "okx", "account_id": "a/b c"}, "account_id"),
         ("/admin/accounts", [1], "object"),
         ("/admin/faults", {"kind": "flood"}, "flood"),
         ("/admin/faults", {"kind": "drop", "probability": 2}, "probability"),

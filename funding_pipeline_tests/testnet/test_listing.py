@@ -1,5 +1,6 @@
 """Terms of listed instruments: grids by the price, contract sizes, brackets that are continuous."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -29,6 +30,16 @@ def test_margin_is_continuous_at_every_edge_and_below_the_initial_one(name: str)
         assert lower.max_leverage > upper.max_leverage
     assert tiers[-1].cap is None
     assert all(tier.maintenance_rate < Decimal(1) / tier.max_leverage for tier in tiers)
+
+
+def test_okx_counts_a_rate_for_the_whole_position() -> None:
+    symbol = "BTC/USDT:USDT"
+    terms = {
+        venue: listed(venue, symbol, parse_symbol(symbol), typical_price=4e4, listed_at=5).tiers
+        for venue in ("okx", "bybit")
+    }
+    assert {tier.deduction for tier in terms["okx"]} == {0}
+    assert [replace(tier, deduction=Decimal(0)) for tier in terms["bybit"]] == list(terms["okx"])
 
 
 def test_a_base_that_is_not_configured_goes_by_its_price() -> None:

@@ -4,29 +4,15 @@ What lives here: a connection without sockets. What does not: bodies, or what is
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from funding_pipeline.venues.connection import Recorder
 from funding_pipeline.venues.dialect import VenueDialect
 from funding_pipeline.venues.public import PublicGateway
-from funding_pipeline_tests.venues.canned import Answer, Bodies, CannedSession
+from funding_pipeline_tests.venues.canned import Bodies, CannedSession
 
 Asked = list[tuple[str, dict[str, str]]]
-
-
-class QuerySession(CannedSession):
-    """As CannedSession; a body that is a function is given the query, with what was posted as JSON."""
-
-    def _answer(self, url: Any, *, data: bytes | None = None, **options: Any) -> Answer:
-        path = url.path.removeprefix(self.prefix)
-        query = {**url.query, **(json.loads(data) if data else {})}
-        self.asked.append((path, query, options["headers"]))
-        found = self.bodies[path]
-        return Answer(200, found(query) if callable(found) else found)
-
-    get = post = put = delete = _answer
 
 
 class CannedConnection:
@@ -36,10 +22,10 @@ class CannedConnection:
     is_live = False
 
     def __init__(self, bodies: Bodies, prefix: str, now_ms: int) -> None:
-        self.opened = QuerySession(bodies, prefix)
+        self.opened = CannedSession(bodies, prefix)
         self._now_ms = now_ms
 
-    def session(self, venue: str, record: Recorder | None) -> QuerySession:
+    def session(self, venue: str, record: Recorder | None) -> CannedSession:
         return self.opened
 
     async def clock_ms(self) -> int:
@@ -64,4 +50,4 @@ def gateway_asked(
             return await ask(gateway)
 
     found = asyncio.run(run())
-    return found, [(path, dict(query)) for path, query, _ in connection.opened.asked]
+    return found, [(path, sent) for path, sent, _ in connection.opened.asked]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from funding_pipeline.venues.gaps import HOUR_MS
 from funding_pipeline.venues.pager import PageRequest
+from funding_pipeline.venues.spelling import HOUR_MS
 
 Row = tuple[int, int]  # time in ms, number
 

@@ -3,12 +3,11 @@
 What lives here: no test. What does not: the session (`canned`).
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from funding_pipeline.venues.gate import GateVenue
-from funding_pipeline_tests.venues.canned import Bodies, CannedSession, Examples, example
+from funding_pipeline_tests.venues.canned import Bodies, CannedSession, Examples, ask_client, example
 
 VENUE = GateVenue()
 SYMBOL = "BTC/USDT:USDT"
@@ -21,24 +20,6 @@ def contracts(examples: Examples, **changes: Any) -> list[dict[str, Any]]:
 
 
 def asking(bodies: Bodies, ask: Callable[[Any], Awaitable[Any]]) -> tuple[Any, CannedSession]:
-    """What `ask` gets from a client whose every answer comes from `bodies`."""
-
-    async def run() -> tuple[Any, CannedSession]:
-        session = CannedSession(bodies, "/api/v4/")
-        client = VENUE.client_class()(
-            {
-                "session": session,
-                "enableRateLimit": False,
-                "options": VENUE.client_options(),
-                "apiKey": KEY,
-                "secret": "s",
-                "timeout_on_exit": 0,
-            }
-        )
-        client.session = session
-        try:
-            return await ask(client), session
-        finally:
-            await client.close()
-
-    return asyncio.run(run())
+    """What `ask` gets from a client whose every answer comes from `bodies`, and the session."""
+    session = CannedSession(bodies, "/api/v4/")
+    return ask_client(VENUE, session, ask, apiKey=KEY, secret="s"), session

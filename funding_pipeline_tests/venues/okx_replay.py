@@ -3,14 +3,12 @@
 What lives here: the listing that bodies refer to, and asking. What does not: what is expected.
 """
 
-import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from funding_pipeline.venues.dialect import Json
 from funding_pipeline.venues.okx import OkxVenue
-from funding_pipeline_tests.venues.canned import Answer, CannedSession
+from funding_pipeline_tests.venues.canned import CannedSession, ask_client
 
 VENUE = OkxVenue()
 BTC, INVERSE = "BTC/USDT:USDT", "BTC/USD:BTC"
@@ -47,21 +45,6 @@ INVERSE_SWAP = {
 ETH_SWAP = {**SWAP, "instId": "ETH-USDT-SWAP", "instFamily": "ETH-USDT", "uly": "ETH-USDT", "ctVal": "0.1"}
 
 
-class OkxSession(CannedSession):
-    """Serves bodies by path below /api/v5/; `sent`: path and what was sent, query or JSON body."""
-
-    def __init__(self, bodies: Mapping[str, Any]) -> None:
-        super().__init__(bodies, "/api/v5/")
-        self.sent: list[tuple[str, Json]] = []
-
-    def get(self, url: Any, *, data: bytes | None = None, **options: Any) -> Answer:
-        path = url.path.removeprefix(self.prefix)
-        self.sent.append((path, json.loads(data) if data else dict(url.query)))
-        return self._answer(url, **options)
-
-    post = get
-
-
 def ok(*rows: Any) -> Json:
     """OKX's envelope."""
     return {"code": "0", "msg": "", "data": list(rows)}
@@ -70,23 +53,16 @@ def ok(*rows: Any) -> Json:
 def asked_of(
     bodies: Mapping[str, Any], ask: Callable[[Any], Awaitable[Any]], instruments: tuple[Json, ...] = ()
 ) -> tuple[Any, list[tuple[str, Json]]]:
-    """What `ask(client)` gives, and the requests it made beside the listing."""
+    """What `ask(client)` gives, and the requests (path, what was sent) that it made beside the listing."""
     listed = instruments or (SWAP, INVERSE_SWAP, ETH_SWAP)
-    session = OkxSession({"public/instruments": ok(*listed), **bodies})
+    session = CannedSession({"public/instruments": ok(*listed), **bodies}, "/api/v5/")
 
-    async def run() -> Any:
-        keys = {"apiKey": "k", "secret": "s", "password": "p", "timeout_on_exit": 0}
-        options = VENUE.client_options()
-        client = VENUE.client_class()(
-            {"session": session, "enableRateLimit": False, "options": options, **keys}
-        )
-        try:
-            await client.load_markets()
-            return await ask(client)
-        finally:
-            await client.close()
+    async def run(client: Any) -> Any:
+        await client.load_markets()
+        return await ask(client)
 
-    return asyncio.run(run()), session.sent[1:]
+    found = ask_client(VENUE, session, run, apiKey="k", secret="s", password="p")
+    return found, [(path, sent) for path, sent, _ in session.asked[1:]]
 
 
 def replayed(bodies: Mapping[str, Any], ask: Callable[[Any], Awaitable[Any]]) -> Any:

@@ -1,6 +1,5 @@
 """Binance: real bodies through the real ccxt parser and this venue's dialect, figures checked by hand."""
 
-import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
@@ -15,30 +14,10 @@ import yarl
 from funding_pipeline.core.trading import OrderRequest
 from funding_pipeline.venues.binance import BinanceVenue
 from funding_pipeline.venues.dialect import EstimatedRate, KeyPermissions, SettledRate
+from funding_pipeline_tests.venues.canned import Answer, Bodies, ask_client
 
 BTC = "BTC/USDT:USDT"
 VENUE = BinanceVenue()
-Bodies = Mapping[str, Any]
-
-
-class ReplayedAnswer:
-    """What ccxt reads of an aiohttp response."""
-
-    reason = ""
-
-    def __init__(self, body: Any, status: int) -> None:
-        self.status = status
-        self.headers = {"Content-Type": "application/json"}
-        self.content = json.dumps(body).encode()
-
-    async def __aenter__(self) -> "ReplayedAnswer":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
-
-    async def text(self, errors: str = "strict") -> str:
-        return self.content.decode()
 
 
 class ReplaySession:
@@ -50,21 +29,21 @@ class ReplaySession:
         self.bodies = bodies
         self.asked: list[tuple[str, str, dict[str, str]]] = []
 
-    def request(self, method: str, url: str, **options: Any) -> ReplayedAnswer:
+    def request(self, method: str, url: str, **options: Any) -> Answer:
         address = yarl.URL(str(url))
         form = yarl.URL.build(query_string=(options.get("data") or b"").decode()).query
         self.asked.append((method, f"{address.host}{address.path}", {**address.query, **form}))
         body = self.bodies[address.path]
         refused = isinstance(body, dict) and body.get("code", 0) < 0
-        return ReplayedAnswer(body, 400 if refused else 200)
+        return Answer(400 if refused else 200, body)
 
-    def get(self, url: str, **options: Any) -> ReplayedAnswer:
+    def get(self, url: str, **options: Any) -> Answer:
         return self.request("GET", url, **options)
 
-    def post(self, url: str, **options: Any) -> ReplayedAnswer:
+    def post(self, url: str, **options: Any) -> Answer:
         return self.request("POST", url, **options)
 
-    def delete(self, url: str, **options: Any) -> ReplayedAnswer:
+    def delete(self, url: str, **options: Any) -> Answer:
         return self.request("DELETE", url, **options)
 
 
@@ -95,24 +74,7 @@ def ask(recorded: Callable[..., Any]) -> Callable[..., Any]:
 
     def run(call: Callable[[Any], Coroutine[Any, Any, Any]], bodies: Bodies, *, session: Any = None) -> Any:
         served = session or ReplaySession({"/fapi/v1/exchangeInfo": markets, **bodies})
-
-        async def once() -> Any:
-            client = VENUE.client_class()(
-                {
-                    "session": served,
-                    "enableRateLimit": False,
-                    "timeout_on_exit": 0,
-                    "apiKey": "key",
-                    "secret": "secret",
-                    "options": VENUE.client_options(),
-                }
-            )
-            try:
-                return await call(client)
-            finally:
-                await client.close()
-
-        return asyncio.run(once())
+        return ask_client(VENUE, served, call, apiKey="key", secret="secret")
 
     return run
 
@@ -371,9 +333,9 @@ def test_one_way_mode_is_set_only_where_it_is_not(
     ask: Callable[..., Any], hedged: bool, requests: list[str]
 ) -> None:
     class Answers(ReplaySession):
-        def post(self, url: str, **options: Any) -> ReplayedAnswer:
+        def post(self, url: str, **options: Any) -> Answer:
             self.request("POST", url, **options)
-            return ReplayedAnswer({"code": 200, "msg": "success"}, 200)
+            return Answer(200, {"code": 200, "msg": "success"})
 
     session = Answers({"/fapi/v1/positionSide/dual": {"dualSidePosition": hedged}})
     ask(lambda client: VENUE.prepare_account(client, [BTC]), {}, session=session)
@@ -413,7 +375,9 @@ def test_open_interest_that_is_kept_no_more_is_left_out(
     assert not session.asked
     ask(lambda client: history(client, 32), {}, session=session)
     _, _, query = session.asked[-1]
-    assert int(query["startTime"]) == now - 30 * day + 3_600_000
+    # at a whole hour: the same request, for a replay, however many milliseconds later it is made
+    hour = 3_600_000
+    assert int(query["startTime"]) == -(-(now - 30 * day + hour) // hour) * hour
     assert int(query["endTime"]) == now - 27 * day
     [row] = ask(lambda client: history(client, 5), {}, session=session)
     assert VENUE.open_interest(row, {}) == 36316.877

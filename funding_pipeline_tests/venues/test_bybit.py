@@ -12,18 +12,17 @@ from funding_pipeline_tests.venues.bybit_bodies import (
     ETH,
     INSTRUMENTS,
     VENUE,
-    Examples,
     asked,
     body_of,
     ok,
-    read_examples,
     unified,
 )
+from funding_pipeline_tests.venues.canned import Examples, read_examples
 
 
 @pytest.fixture(scope="module")
 def examples(payloads_dir: Path) -> Examples:
-    return read_examples(payloads_dir)
+    return read_examples(payloads_dir, "bybit")
 
 
 def test_markets_need_two_requests_and_their_interval_is_in_minutes(examples: Any) -> None:

@@ -14,18 +14,17 @@ from funding_pipeline_tests.venues.bybit_bodies import (
     ETH,
     VENUE,
     XRP,
-    Examples,
     asked,
     body_of,
     ok,
-    read_examples,
     unified,
 )
+from funding_pipeline_tests.venues.canned import Examples, read_examples
 
 
 @pytest.fixture(scope="module")
 def examples(payloads_dir: Path) -> Examples:
-    return read_examples(payloads_dir)
+    return read_examples(payloads_dir, "bybit")
 
 
 def test_an_acknowledgement_is_an_id_and_nothing_else(examples: Any) -> None:

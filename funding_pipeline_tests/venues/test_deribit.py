@@ -1,6 +1,5 @@
 """Deribit's example bodies through the real ccxt class and our normalization; figures worked out by hand."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,14 @@ import pytest
 
 from funding_pipeline.venues.deribit import DeribitVenue
 from funding_pipeline.venues.dialect import EstimatedRate, SettledRate
-from funding_pipeline_tests.venues.canned import Bodies, CannedSession, Examples, example, read_examples
+from funding_pipeline_tests.venues.canned import (
+    Bodies,
+    CannedSession,
+    Examples,
+    ask_client,
+    example,
+    read_examples,
+)
 
 VENUE = DeribitVenue()
 INVERSE = "BTC/USD:BTC"
@@ -45,24 +51,8 @@ def asking(
     examples: Examples, bodies: Bodies, ask: Callable[[Any], Awaitable[Any]]
 ) -> tuple[Any, CannedSession]:
     """What `ask` gets from a client whose every answer comes from `bodies` and the instruments."""
-
-    async def run() -> tuple[Any, CannedSession]:
-        session = CannedSession({"get_instruments": listing(examples), **bodies}, "/api/v2/public/")
-        client = VENUE.client_class()(
-            {
-                "session": session,
-                "enableRateLimit": False,
-                "options": VENUE.client_options(),
-                "timeout_on_exit": 0,
-            }
-        )
-        client.session = session
-        try:
-            return await ask(client), session
-        finally:
-            await client.close()
-
-    return asyncio.run(run())
+    session = CannedSession({"get_instruments": listing(examples), **bodies}, "/api/v2/public/")
+    return ask_client(VENUE, session, ask), session
 
 
 def test_loading_markets_is_one_request_for_futures(examples: Examples) -> None:

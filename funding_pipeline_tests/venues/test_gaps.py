@@ -2,7 +2,8 @@
 
 import pytest
 
-from funding_pipeline.venues.gaps import HOUR_MS, Spacing, find_gaps, usual_spacing
+from funding_pipeline.venues.gaps import Spacing, find_gaps, usual_spacing
+from funding_pipeline.venues.spelling import HOUR_MS
 
 
 def times(*hours: float) -> list[int]:

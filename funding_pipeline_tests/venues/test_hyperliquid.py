@@ -80,7 +80,7 @@ def test_margin_of_a_large_position_from_the_venues_brackets() -> None:
     tiers = [{"lowerBound": "0.0", "maxLeverage": 40}, {"lowerBound": "150000000.0", "maxLeverage": 20}]
     coin = {"name": "BTC", "maxLeverage": 40, "marginTableId": 56}
     meta = {"universe": [coin], "marginTables": [[56, {"description": "", "marginTiers": tiers}]]}
-    low, high = listing.leverage_tiers("hyperliquid", "BTC/USDC:USDC", leverage_tiers(meta, "BTC"))
+    low, high = listing.leverage_tiers(VENUE, "BTC/USDC:USDC", leverage_tiers(meta, "BTC"))
     assert 200_000_000 * high.maintenance_rate - high.deduction == 3_125_000
     assert 150_000_000 * low.maintenance_rate == 150_000_000 * high.maintenance_rate - high.deduction
 

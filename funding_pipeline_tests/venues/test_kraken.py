@@ -236,8 +236,8 @@ def test_leverage_tiers_are_the_instruments_margin_levels(examples: Examples) ->
     assert [path for path, _ in requests] == [INSTRUMENTS, INSTRUMENTS]
     edge = Decimal(250_000)
     low = LeverageTier("kraken", BTC, Decimal(0), edge, Decimal("0.01"), Decimal(0), Decimal(50))
-    # 1 % of 250,000 is continued by 2 % less 2,500.
-    high = LeverageTier("kraken", BTC, edge, None, Decimal("0.02"), Decimal(2500), Decimal(25))
+    # Kraken does not say whether a level's rate counts for the whole position: taken so, it asks for more.
+    high = LeverageTier("kraken", BTC, edge, None, Decimal("0.02"), Decimal(0), Decimal(25))
     assert tiers == (low, high)
 
 

@@ -98,19 +98,34 @@ def test_precision_as_a_step_or_as_decimal_places() -> None:
     assert step_of(5, 3) is None  # significant digits are no step
 
 
+BRACKETS = [
+    {"minNotional": low, "maxNotional": high, "maintenanceMarginRate": rate, "maxLeverage": 20}
+    for low, high, rate in ((0, 50_000, 0.004), (50_000, 250_000, 0.005), (250_000, 1_000_000, 0.01))
+]
+
+
 def test_deductions_make_maintenance_margin_continuous() -> None:
-    brackets = [(0, 50_000, 0.004, 0), (50_000, 250_000, 0.005, 50), (250_000, 1_000_000, 0.01, 1_300)]
-    told = [
-        {"minNotional": low, "maxNotional": high, "maintenanceMarginRate": rate, "maxLeverage": 20}
-        for low, high, rate, _ in brackets
-    ]
-    tiers = leverage_tiers("binance", "BTC/USDT:USDT", told)
-    assert [tier.deduction for tier in tiers] == [deduction for *_, deduction in brackets]
+    tiers = leverage_tiers(dialect_of("binance"), "BTC/USDT:USDT", BRACKETS)
+    assert [tier.deduction for tier in tiers] == [0, 50, 1_300]
     for lower, upper in itertools.pairwise(tiers):
         edge = upper.floor
         assert (
             edge * lower.maintenance_rate - lower.deduction == edge * upper.maintenance_rate - upper.deduction
         )
+
+
+@pytest.mark.parametrize("venue", PUBLIC_VENUES)
+def test_a_rate_counts_for_the_whole_position_unless_the_venue_says_otherwise(venue: str) -> None:
+    is_progressive = venue in ("binance", "bybit", "gate", "hyperliquid")
+    tiers = leverage_tiers(dialect_of(venue), "BTC/USDT:USDT", BRACKETS)
+    at_a_million = 1_000_000 * tiers[2].maintenance_rate - tiers[2].deduction
+    assert at_a_million == (8_700 if is_progressive else 10_000)
+
+
+def test_a_tier_begins_where_the_one_below_ends() -> None:
+    told = [{**bracket, "minNotional": bracket["minNotional"] + 1} for bracket in BRACKETS]
+    tiers = leverage_tiers(dialect_of("okx"), "BTC/USDT:USDT", told)
+    assert [(tier.floor, tier.cap) for tier in tiers[1:]] == [(50_000, 250_000), (250_000, 1_000_000)]
 
 
 def test_every_venue_for_trading_is_registered_and_can_trade() -> None:

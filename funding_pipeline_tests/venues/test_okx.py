@@ -4,7 +4,6 @@ What lives here: what the venue module makes of an answer, and what it makes ccx
 testnet's answers (`testnet/dialects/test_okx.py`), orders and accounts (`test_okx_private.py`).
 """
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import ccxt
 import pytest
 
 from funding_pipeline.venues.dialect import Json
-from funding_pipeline_tests.venues.canned import Examples, read_examples
+from funding_pipeline_tests.venues.canned import CannedSession, Examples, ask_client, read_examples
 from funding_pipeline_tests.venues.okx_replay import (
     BTC,
     HOUR_MS,
@@ -22,7 +21,6 @@ from funding_pipeline_tests.venues.okx_replay import (
     MIDNIGHT,
     SWAP,
     VENUE,
-    OkxSession,
     asked_of,
     markets_of,
     ok,
@@ -38,17 +36,10 @@ def examples(payloads_dir: Path) -> Examples:
 
 # --- instruments
 def test_only_swaps_settled_in_usdt_are_served_and_loaded_with_one_request() -> None:
-    session = OkxSession({"public/instruments": ok(SWAP, INVERSE_SWAP)})
+    session = CannedSession({"public/instruments": ok(SWAP, INVERSE_SWAP)}, "/api/v5/")
+    markets = ask_client(VENUE, session, lambda client: client.load_markets())
 
-    async def run() -> dict[str, Json]:
-        client = VENUE.client_class()({"session": session, "options": VENUE.client_options()})
-        found: dict[str, Json] = await client.load_markets()
-        await client.close()
-        return found
-
-    markets = asyncio.run(run())
-
-    assert session.sent == [("public/instruments", {"instType": "SWAP"})]
+    assert [asked[:2] for asked in session.asked] == [("public/instruments", {"instType": "SWAP"})]
     assert VENUE.serves(markets[BTC])
     assert not VENUE.serves(markets[INVERSE])
     assert markets[BTC]["contractSize"] == 0.01

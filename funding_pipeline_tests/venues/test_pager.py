@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funding_pipeline.core.errors import VenueAnswerError
-from funding_pipeline.venues.gaps import HOUR_MS, Spacing
+from funding_pipeline.venues.gaps import Spacing
 from funding_pipeline.venues.pager import Missing, PageRequest, walk, walk_regular
+from funding_pipeline.venues.spelling import HOUR_MS
 from funding_pipeline_tests.venues.fake_history import FakeHistory, Row, settlements
 
 START = 1_704_067_200_000  # 2024-01-01
@@ -126,6 +127,7 @@ def test_a_span_without_any_row_is_a_gap_unless_shorter_than_an_interval() -> No
         found, gaps = asyncio.run(walk_regular(venue.request(), START, end, spacing=Spacing(8 * HOUR_MS)))
         assert found == []
         assert sum(gap.missing for gap in gaps) == missing
+        assert all(gap.is_whole for gap in gaps)
 
 
 def test_requests_grow_with_the_interval() -> None:

@@ -3,7 +3,6 @@
 What lives here: the bench. What does not: tests.
 """
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -19,29 +18,13 @@ from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.http import Answer, Request
 from funding_pipeline.testnet.market_quotes import MarketQuotes
 from funding_pipeline.venues.bybit import BybitVenue
+from funding_pipeline_tests.venues.canned import Answer as Canned
+from funding_pipeline_tests.venues.canned import ask_class, ask_client
 
 HOST, BTC = "api.bybit.com", "BTC/USDT:USDT"
 HOUR_MS = 3_600_000
 START = 1_706_745_605_000  # 2024-02-01T00:00:05Z
 LINEAR = {"category": "linear", "symbol": "BTCUSDT"}
-
-
-class _Reply:
-    """What ccxt reads of aiohttp's response."""
-
-    headers, reason = {"Content-Type": "application/json"}, ""
-
-    def __init__(self, answer: Answer) -> None:
-        self.status, self._body = answer.status, answer.body
-
-    async def text(self, errors: str = "replace") -> str:
-        return self._body.decode()
-
-    async def __aenter__(self) -> "_Reply":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
 
 
 class BybitBench:
@@ -95,27 +78,26 @@ class BybitBench:
         """The list of a signed GET about BTCUSDT."""
         return self.signed("GET", path, {**LINEAR, **params})["result"]["list"]
 
-    def get(self, url: Any, *, headers: Mapping[str, str], **_: Any) -> _Reply:
+    def get(self, url: Any, *, headers: Mapping[str, str], **_: Any) -> Canned:
         """As a session's, for ccxt."""
-        return _Reply(self.ask("GET", url.path, url.raw_query_string, headers))
+        return _canned(self.ask("GET", url.path, url.raw_query_string, headers))
 
-    def post(self, url: Any, *, headers: Mapping[str, str], data: bytes, **_: Any) -> _Reply:
+    def post(self, url: Any, *, headers: Mapping[str, str], data: bytes, **_: Any) -> Canned:
         """As a session's, for ccxt."""
-        return _Reply(self.ask("POST", url.path, data.decode(), headers))
+        return _canned(self.ask("POST", url.path, data.decode(), headers))
 
     def through_ccxt(self, ask: Callable[[Any], Awaitable[Any]], client_class: type | None = None) -> Any:
         """The result of `ask(client)` on a client of the venue module, or of another class as it is."""
         keys = self.dialect.show_credentials(self.account)
-        common = {"session": self, "enableRateLimit": False, "timeout_on_exit": 0, **keys}
 
-        async def run() -> Any:
-            venue = BybitVenue()
-            made = client_class or venue.client_class()
-            client = made(common if client_class else {**common, "options": venue.client_options()})
-            try:
-                await client.load_markets()
-                return await ask(client)
-            finally:
-                await client.close()
+        async def run(client: Any) -> Any:
+            await client.load_markets()
+            return await ask(client)
 
-        return asyncio.run(run())
+        if client_class is None:
+            return ask_client(BybitVenue(), self, run, **keys)
+        return ask_class(client_class, self, run, **keys)
+
+
+def _canned(answer: Answer) -> Canned:
+    return Canned(answer.status, answer.body)

@@ -1,6 +1,5 @@
 """A ccxt client that talks to Hyperliquid's dialect without sockets, for tests."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
@@ -17,6 +16,8 @@ from funding_pipeline.testnet.http import Answer, Request
 from funding_pipeline.testnet.market_quotes import MarketQuotes
 from funding_pipeline.venues.hyperliquid import HyperliquidVenue
 from funding_pipeline_tests.testnet.running import NOW_MS, simulated_market
+from funding_pipeline_tests.venues.canned import Answer as Canned
+from funding_pipeline_tests.venues.canned import ask_class
 
 VENUE = HyperliquidVenue()
 
@@ -55,40 +56,19 @@ class Venue:
     def info(self, kind: str, **fields: Any) -> Any:
         return orjson.loads(self.answer("/info", {"type": kind, **fields}).body)
 
-    def post(self, url: yarl.URL, *, data: bytes, **_: Any) -> "Answered":
-        return Answered(self.answer(url.path, data))
+    def post(self, url: yarl.URL, *, data: bytes, **_: Any) -> Canned:
+        answer = self.answer(url.path, data)
+        return Canned(answer.status, answer.body)
 
     def use(self, use: Callable[[Any], Awaitable[Any]], *, stock: bool = False, **config: Any) -> Any:
         """What `use` makes of a client: ours, or ccxt's own with its defaults."""
 
-        async def run() -> Any:
-            import ccxt.async_support as ccxt
+        import ccxt.async_support as ccxt
 
-            kind = ccxt.hyperliquid if stock else VENUE.client_class()
-            options = {"fetchMarkets": {"types": ["swap"]}} if stock else VENUE.client_options()
-            settings = {"session": self, "options": options, "enableRateLimit": False, "timeout_on_exit": 0}
-            client = kind({**settings, **self.credentials, **config})
-            try:
-                await client.load_markets()
-                return await use(client)
-            finally:
-                await client.close()
+        async def run(client: Any) -> Any:
+            await client.load_markets()
+            return await use(client)
 
-        return asyncio.run(run())
-
-
-class Answered:
-    """An answer as aiohttp gives it."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.status, self.reason, self.headers = answer.status, "", dict(answer.headers)
-        self._text = answer.body.decode()
-
-    async def text(self, errors: str = "") -> str:
-        return self._text
-
-    async def __aenter__(self) -> "Answered":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
+        kind = ccxt.hyperliquid if stock else VENUE.client_class()
+        options = {"fetchMarkets": {"types": ["swap"]}} if stock else VENUE.client_options()
+        return ask_class(kind, self, run, **{"options": options, **self.credentials, **config})

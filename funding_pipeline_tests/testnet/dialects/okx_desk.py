@@ -127,20 +127,3 @@ def inner_code(body: Json) -> str:
     """Code of an answer about one order: the outer one says only whether it worked."""
     assert body["code"] == ("0" if body["data"][0]["sCode"] == "0" else "1")
     return str(body["data"][0]["sCode"])
-
-
-def shape_faults(example: Any, answer: Any, extra: frozenset[str], where: str) -> list[str]:
-    """How an answer differs from an example, with the place: keys missing or unexpected, other types."""
-    if type(example) is not type(answer):
-        return [f"{where}: {type(answer).__name__} instead of {type(example).__name__}"]
-    if isinstance(example, dict):
-        missing = [f"{where}: no {name}" for name in example if name not in answer]
-        added = [f"{where}: {name} is new" for name in answer if name not in example and name not in extra]
-        both = [name for name in example if name in answer]
-        inner = [shape_faults(example[n], answer[n], extra, f"{where}.{n}") for n in both]
-        return missing + added + [fault for found in inner for fault in found]
-    if isinstance(example, list) and example:
-        if not answer:
-            return [f"{where}: empty"]
-        return [fault for row in answer[:20] for fault in shape_faults(example[0], row, extra, f"{where}[]")]
-    return []

@@ -21,6 +21,7 @@ from funding_pipeline.testnet.engine.values import Instrument
 from funding_pipeline.testnet.http import Answer, Request
 from funding_pipeline.testnet.market_quotes import MarketQuotes
 from funding_pipeline.testnet.raw_market import RawMarket
+from funding_pipeline_tests.testnet.dialects.shapes import differences
 
 NOW = int(datetime(2024, 2, 1, tzinfo=UTC).timestamp() * 1000)
 WALL = int(datetime(2031, 5, 1, tzinfo=UTC).timestamp() * 1000)
@@ -100,29 +101,6 @@ def desk(quotes: MarketQuotes) -> Desk:
 
 
 # --- keys and types
-
-
-def differences(theirs: Any, ours: Any, where: str = "") -> set[str]:
-    """`missing x`, `extra x`, `type x` where our body is not as theirs; of a list, the first row is taken."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        found = {f"missing {where}{key}" for key in theirs.keys() - ours.keys()}
-        found |= {f"extra {where}{key}" for key in ours.keys() - theirs.keys()}
-        for key in theirs.keys() & ours.keys():
-            found |= differences(theirs[key], ours[key], f"{where}{key}.")
-        return found
-    if isinstance(theirs, list) and isinstance(ours, list) and theirs:
-        if not ours:
-            return {f"empty {where}"}
-        if isinstance(theirs[0], list | dict):
-            return differences(theirs[0], ours[0], where)
-        return {
-            f"type {where}{at}" for at, pair in enumerate(zip(theirs, ours, strict=True)) if _other(*pair)
-        }
-    return {f"type {where}"} if _other(theirs, ours) else set()
-
-
-def _other(theirs: Any, ours: Any) -> bool:
-    return type(theirs) is not type(ours)
 
 
 RECORDED = [

@@ -18,8 +18,8 @@ from funding_pipeline.testnet.dialects.bybit.texts import (
     native_symbol,
     page,
     require_linear,
-    text,
 )
+from funding_pipeline.testnet.dialects.numbers import plain_text
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Account, Position
 
@@ -130,27 +130,27 @@ def wallet_balance(exchange: Exchange, account: Account, params: Params) -> Mapp
         "list": [
             {
                 "accountType": "UNIFIED",
-                "totalEquity": text(equity),
-                "totalWalletBalance": text(wallet),
-                "totalMarginBalance": text(equity),
-                "totalAvailableBalance": text(exchange.available(account)),
-                "totalPerpUPL": text(profit),
-                "totalInitialMargin": text(held + reserved),
-                "totalMaintenanceMargin": text(kept),
+                "totalEquity": plain_text(equity),
+                "totalWalletBalance": plain_text(wallet),
+                "totalMarginBalance": plain_text(equity),
+                "totalAvailableBalance": plain_text(exchange.available(account)),
+                "totalPerpUPL": plain_text(profit),
+                "totalInitialMargin": plain_text(held + reserved),
+                "totalMaintenanceMargin": plain_text(kept),
                 "accountIMRate": _share(held + reserved, equity),
                 "accountMMRate": _share(kept, equity),
                 "accountLTV": "0",
                 "coin": [
                     {
                         "coin": account.settle,
-                        "equity": text(equity),
-                        "usdValue": text(equity),
-                        "walletBalance": text(wallet),
-                        "unrealisedPnl": text(profit),
-                        "cumRealisedPnl": text(realised),
-                        "totalPositionIM": text(held),
-                        "totalPositionMM": text(kept),
-                        "totalOrderIM": text(reserved),
+                        "equity": plain_text(equity),
+                        "usdValue": plain_text(equity),
+                        "walletBalance": plain_text(wallet),
+                        "unrealisedPnl": plain_text(profit),
+                        "cumRealisedPnl": plain_text(realised),
+                        "totalPositionIM": plain_text(held),
+                        "totalPositionMM": plain_text(kept),
+                        "totalOrderIM": plain_text(reserved),
                         "availableToWithdraw": "",
                         "availableToBorrow": "",
                         "borrowAmount": "0",
@@ -168,7 +168,7 @@ def wallet_balance(exchange: Exchange, account: Account, params: Params) -> Mapp
 
 
 def _share(part: Decimal, whole: Decimal) -> str:
-    return text(round(part / whole, 4)) if whole > 0 else "0"
+    return plain_text(round(part / whole, 4)) if whole > 0 else "0"
 
 
 def fee_rates(exchange: Exchange, account: Account, params: Params) -> Mapping[str, Any]:
@@ -179,8 +179,8 @@ def fee_rates(exchange: Exchange, account: Account, params: Params) -> Mapping[s
         "list": [
             {
                 "symbol": native_symbol(item.symbol),
-                "takerFeeRate": text(item.taker_fee),
-                "makerFeeRate": text(item.maker_fee),
+                "takerFeeRate": plain_text(item.taker_fee),
+                "makerFeeRate": plain_text(item.maker_fee),
             }
             for item in asked
         ]
@@ -214,20 +214,20 @@ def _position(exchange: Exchange, account: Account, position: Position) -> Mappi
         "riskLimitValue": _risk_limit(exchange, account, symbol),
         "symbol": native_symbol(symbol),
         "side": "" if is_flat else "Buy" if quantity > 0 else "Sell",
-        "size": text(abs(quantity)),
-        "avgPrice": text(position.entry),
-        "positionValue": "" if is_flat else text(abs(quantity) * position.entry),
+        "size": plain_text(abs(quantity)),
+        "avgPrice": plain_text(position.entry),
+        "positionValue": "" if is_flat else plain_text(abs(quantity) * position.entry),
         "tradeMode": 0,
         "autoAddMargin": 0,
         "positionStatus": "Normal",
         "leverage": str(position.leverage),
-        "markPrice": text(exchange.quotes.mark(symbol, exchange.now())),
+        "markPrice": plain_text(exchange.quotes.mark(symbol, exchange.now())),
         "liqPrice": _optional(exchange.liquidation_price(account, symbol)),
-        "positionIM": "" if is_flat else text(exchange.initial_margin(account, symbol)),
-        "positionMM": "" if is_flat else text(exchange.maintenance_margin(account, symbol)),
-        "unrealisedPnl": "" if is_flat else text(exchange.unrealised(account, symbol)),
-        "curRealisedPnl": text(position.realised),
-        "cumRealisedPnl": text(position.realised),
+        "positionIM": "" if is_flat else plain_text(exchange.initial_margin(account, symbol)),
+        "positionMM": "" if is_flat else plain_text(exchange.maintenance_margin(account, symbol)),
+        "unrealisedPnl": "" if is_flat else plain_text(exchange.unrealised(account, symbol)),
+        "curRealisedPnl": plain_text(position.realised),
+        "cumRealisedPnl": plain_text(position.realised),
         "adlRankIndicator": exchange.adl_rank(account, symbol),
         "isReduceOnly": False,
         "tpslMode": "Full",
@@ -248,7 +248,7 @@ def _position(exchange: Exchange, account: Account, position: Position) -> Mappi
 
 
 def _optional(price: Decimal | None) -> str:
-    return "" if price is None else text(price)
+    return "" if price is None else plain_text(price)
 
 
 def _risk_limit(exchange: Exchange, account: Account, symbol: str) -> str:
@@ -256,7 +256,7 @@ def _risk_limit(exchange: Exchange, account: Account, symbol: str) -> str:
     notional = exchange.notional(account, symbol)
     tiers = next((item.tiers for item in exchange.instruments() if item.symbol == symbol), ())
     cap = next((tier.cap for tier in tiers if tier.cap is None or notional <= tier.cap), None)
-    return _ENDLESS_LIMIT if cap is None else text(cap)
+    return _ENDLESS_LIMIT if cap is None else plain_text(cap)
 
 
 def set_leverage(exchange: Exchange, account: Account, params: Params) -> Mapping[str, Any]:

@@ -6,7 +6,6 @@ it afterwards. What does not: matching (the engine).
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -24,8 +23,8 @@ from funding_pipeline.testnet.dialects.bybit.texts import (
     page,
     require_linear,
     seven_days,
-    text,
 )
+from funding_pipeline.testnet.dialects.numbers import plain_text
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Account, Order, Rejected, Ticket
 
@@ -47,31 +46,16 @@ _BY_CLIENT = "EC_PerCancelRequest"
 
 
 def create(exchange: Exchange, account: Account, params: Params) -> Mapping[str, Any]:
-    """`/v5/order/create`: answers with the ids only, even of an order that is cancelled at once."""
+    """`/v5/order/create`: answers with the ids only, even of a post-only order that would take, which the
+    venue accepts and cancels when it reaches the book."""
     ticket = _ticket(exchange, params)
     try:
         order = exchange.place(account, ticket)
     except Rejected as rejected:
         if rejected.reason != "would_take":
             raise
-        order = _accepted_then_cancelled(exchange, account, ticket)
+        order = exchange.keep_cancelled(account, ticket, _WOULD_TAKE)
     return _ids(order)
-
-
-def _accepted_then_cancelled(exchange: Exchange, account: Account, ticket: Ticket) -> Order:
-    """The venue accepts a post-only order that would take, and cancels it when it reaches the book.
-
-    The engine keeps no refused order: one that rests on its own side's best price is placed and cancelled
-    within this call, and then told with the price that was asked for.
-    """
-    book = exchange.quotes.book(ticket.symbol, exchange.now())
-    own_side = book.bids if ticket.side == "buy" else book.asks
-    if not own_side:
-        raise Rejected("would_take")
-    placed = exchange.place(account, replace(ticket, price=own_side[0].price))
-    order = exchange.cancel(account, order_id=placed.order_id)
-    order.ticket, order.cancel_reason = ticket, _WOULD_TAKE
-    return order
 
 
 def _ticket(exchange: Exchange, params: Params) -> Ticket:
@@ -215,17 +199,17 @@ def _row(order: Order) -> dict[str, Any]:
         "side": ticket.side.capitalize(),
         "orderType": ticket.kind.capitalize(),
         "orderStatus": _status(order),
-        "price": text(ticket.price if ticket.price is not None else order.average),
-        "qty": text(ticket.quantity),
+        "price": plain_text(ticket.price if ticket.price is not None else order.average),
+        "qty": plain_text(ticket.quantity),
         "timeInForce": "IOC" if ticket.kind == "market" else _WRITTEN_TIMES[ticket.time_in_force],
         "reduceOnly": ticket.reduce_only,
-        "avgPrice": text(order.average) if order.filled else "",
-        "leavesQty": text(left),
-        "leavesValue": text(left * (ticket.price or order.average)),
-        "cumExecQty": text(order.filled),
-        "cumExecValue": text(order.filled * order.average),
-        "cumExecFee": text(order.fee),
-        "cumFeeDetail": {settle: text(order.fee)} if order.filled else {},
+        "avgPrice": plain_text(order.average) if order.filled else "",
+        "leavesQty": plain_text(left),
+        "leavesValue": plain_text(left * (ticket.price or order.average)),
+        "cumExecQty": plain_text(order.filled),
+        "cumExecValue": plain_text(order.filled * order.average),
+        "cumExecFee": plain_text(order.fee),
+        "cumFeeDetail": {settle: plain_text(order.fee)} if order.filled else {},
         "cancelType": "CancelByUser" if order.cancel_reason == _BY_CLIENT else "UNKNOWN",
         "rejectReason": _reject_reason(order),
         "createdTime": str(order.created),

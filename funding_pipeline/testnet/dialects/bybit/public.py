@@ -21,8 +21,8 @@ from funding_pipeline.testnet.dialects.bybit.texts import (
     native_symbol,
     page,
     require_linear,
-    text,
 )
+from funding_pipeline.testnet.dialects.numbers import plain_text
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Instrument, Level, MarginTier
 
@@ -53,7 +53,7 @@ def instruments_info(exchange: Exchange, params: Params) -> Mapping[str, Any]:
 
 def _instrument(exchange: Exchange, terms: Instrument) -> Mapping[str, Any]:
     interval = exchange.quotes.interval_hours(terms.symbol, exchange.now())
-    most = text(terms.step * _MOST_STEPS)
+    most = plain_text(terms.step * _MOST_STEPS)
     return {
         "symbol": native_symbol(terms.symbol),
         "contractType": "LinearPerpetual",
@@ -70,24 +70,24 @@ def _instrument(exchange: Exchange, terms: Instrument) -> Mapping[str, Any]:
             "leverageStep": "0.01",
         },
         "priceFilter": {
-            "minPrice": text(terms.tick),
-            "maxPrice": text(terms.tick * _MOST_TICKS),
-            "tickSize": text(terms.tick),
+            "minPrice": plain_text(terms.tick),
+            "maxPrice": plain_text(terms.tick * _MOST_TICKS),
+            "tickSize": plain_text(terms.tick),
         },
         "lotSizeFilter": {
             "maxOrderQty": most,
-            "minOrderQty": text(terms.min_quantity),
-            "qtyStep": text(terms.step),
+            "minOrderQty": plain_text(terms.min_quantity),
+            "qtyStep": plain_text(terms.step),
             "postOnlyMaxOrderQty": most,
             "maxMktOrderQty": most,
-            "minNotionalValue": text(terms.min_notional),
+            "minNotionalValue": plain_text(terms.min_notional),
         },
         "unifiedMarginTrade": True,
         "fundingInterval": round(interval * 60),
         "settleCoin": terms.settle,
         "copyTrading": "none",
-        "upperFundingRate": text(terms.rate_cap),
-        "lowerFundingRate": text(-terms.rate_cap),
+        "upperFundingRate": plain_text(terms.rate_cap),
+        "lowerFundingRate": plain_text(-terms.rate_cap),
         "isPreListing": False,
     }
 
@@ -106,13 +106,13 @@ def _ticker(exchange: Exchange, symbol: str, now: int) -> Mapping[str, Any]:
     interest, book = quotes.open_interest(symbol, now), quotes.book(symbol, now)
     return {
         "symbol": native_symbol(symbol),
-        "lastPrice": text(last),
-        "indexPrice": text(index),
-        "markPrice": text(mark),
+        "lastPrice": plain_text(last),
+        "indexPrice": plain_text(index),
+        "markPrice": plain_text(mark),
         **_last_day(exchange, symbol, now, last),
-        "openInterest": text(interest),
-        "openInterestValue": text(interest * mark),
-        "fundingRate": text(quotes.estimate(symbol, now)),
+        "openInterest": plain_text(interest),
+        "openInterestValue": plain_text(interest * mark),
+        "fundingRate": plain_text(quotes.estimate(symbol, now)),
         "nextFundingTime": str(quotes.next_settlement(symbol, now)),
         "fundingIntervalHour": float_text(quotes.interval_hours(symbol, now)),
         "predictedDeliveryPrice": "",
@@ -128,7 +128,9 @@ def _ticker(exchange: Exchange, symbol: str, now: int) -> Mapping[str, Any]:
 def _last_day(exchange: Exchange, symbol: str, now: int, last: Decimal) -> Mapping[str, str]:
     bars = exchange.quotes.candles(symbol, "trade", now - 24 * HOUR_MS, now + 1)
     if bars.is_empty():
-        quiet = dict.fromkeys(("prevPrice24h", "highPrice24h", "lowPrice24h", "prevPrice1h"), text(last))
+        quiet = dict.fromkeys(
+            ("prevPrice24h", "highPrice24h", "lowPrice24h", "prevPrice1h"), plain_text(last)
+        )
         return {**quiet, "price24hPcnt": "0", "volume24h": "0", "turnover24h": "0"}
     before = float(bars["open"][0])
     return {
@@ -145,7 +147,7 @@ def _last_day(exchange: Exchange, symbol: str, now: int, last: Decimal) -> Mappi
 def _best(levels: Sequence[Level], name: str) -> Mapping[str, str]:
     if not levels:
         return {f"{name}Price": "", f"{name}Size": ""}
-    return {f"{name}Price": text(levels[0].price), f"{name}Size": text(levels[0].quantity)}
+    return {f"{name}Price": plain_text(levels[0].price), f"{name}Size": plain_text(levels[0].quantity)}
 
 
 def order_book(exchange: Exchange, params: Params) -> Mapping[str, Any]:
@@ -155,8 +157,8 @@ def order_book(exchange: Exchange, params: Params) -> Mapping[str, Any]:
     levels = limit_of(params, default=25, most=500)
     return {
         "s": native_symbol(symbol),
-        "b": [[text(level.price), text(level.quantity)] for level in book.bids[:levels]],
-        "a": [[text(level.price), text(level.quantity)] for level in book.asks[:levels]],
+        "b": [[plain_text(level.price), plain_text(level.quantity)] for level in book.bids[:levels]],
+        "a": [[plain_text(level.price), plain_text(level.quantity)] for level in book.asks[:levels]],
         "ts": book.time,
         "u": book.time // 1000,
         "seq": book.time,
@@ -172,8 +174,8 @@ def recent_trades(exchange: Exchange, params: Params) -> Mapping[str, Any]:
         {
             "execId": id_text(trade.trade_id),
             "symbol": native_symbol(symbol),
-            "price": text(trade.price),
-            "size": text(trade.quantity),
+            "price": plain_text(trade.price),
+            "size": plain_text(trade.quantity),
             "side": trade.side.capitalize(),
             "time": str(trade.time),
             "isBlockTrade": False,
@@ -228,10 +230,10 @@ def _tier(terms: Instrument, number: int, tier: MarginTier) -> Mapping[str, Any]
     return {
         "id": number,
         "symbol": native_symbol(terms.symbol),
-        "riskLimitValue": text(_ENDLESS if tier.cap is None else tier.cap),
-        "maintenanceMargin": text(tier.maintenance_rate),
-        "initialMargin": text(round(1 / Decimal(tier.max_leverage), 8)),
+        "riskLimitValue": plain_text(_ENDLESS if tier.cap is None else tier.cap),
+        "maintenanceMargin": plain_text(tier.maintenance_rate),
+        "initialMargin": plain_text(round(1 / Decimal(tier.max_leverage), 8)),
         "isLowestRisk": int(number == 1),
         "maxLeverage": f"{tier.max_leverage}.00",
-        "mmDeduction": text(tier.deduction) if tier.deduction else "",
+        "mmDeduction": plain_text(tier.deduction) if tier.deduction else "",
     }

@@ -17,8 +17,8 @@ from funding_pipeline.testnet.dialects.bybit.texts import (
     page,
     require_linear,
     seven_days,
-    text,
 )
+from funding_pipeline.testnet.dialects.numbers import plain_text
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Account, EngineFill, EnginePayment, LedgerEntry, Order
 
@@ -67,18 +67,18 @@ def _fill(fill: EngineFill, order: Order | None) -> dict[str, Any]:
         "orderLinkId": fill.client_id or "",
         "side": fill.side.capitalize(),
         "orderType": ticket.kind.capitalize() if ticket else "Market",
-        "orderPrice": text((ticket.price if ticket else None) or fill.price),
-        "orderQty": text(ticket.quantity if ticket else fill.quantity),
-        "leavesQty": text(order.left if order and order.status == "open" else Decimal(0)),
+        "orderPrice": plain_text((ticket.price if ticket else None) or fill.price),
+        "orderQty": plain_text(ticket.quantity if ticket else fill.quantity),
+        "leavesQty": plain_text(order.left if order and order.status == "open" else Decimal(0)),
         "execId": id_text(fill.fill_id),
         "execType": _KINDS[fill.kind],
-        "execPrice": text(fill.price),
-        "execQty": text(fill.quantity),
-        "execValue": text(value),
-        "execFee": text(fill.fee),
-        "execPnl": text(fill.pnl),
-        "feeRate": text(round(fill.fee / value, 8)) if value else "0",
-        "closedSize": text(min(abs(before), fill.quantity) if closes else Decimal(0)),
+        "execPrice": plain_text(fill.price),
+        "execQty": plain_text(fill.quantity),
+        "execValue": plain_text(value),
+        "execFee": plain_text(fill.fee),
+        "execPnl": plain_text(fill.pnl),
+        "feeRate": plain_text(round(fill.fee / value, 8)) if value else "0",
+        "closedSize": plain_text(min(abs(before), fill.quantity) if closes else Decimal(0)),
         "isMaker": fill.is_maker,
         "execTime": str(fill.time),
         "seq": str(fill.fill_id),
@@ -99,13 +99,13 @@ def _payment(payment: EnginePayment) -> dict[str, Any]:
         "leavesQty": "0",
         "execId": id_text(_PAYMENT_IDS + payment.payment_id),
         "execType": "Funding",
-        "execPrice": text(payment.price),
-        "execQty": text(size),
-        "execValue": text(size * payment.price),
-        "execFee": text(-payment.amount),
+        "execPrice": plain_text(payment.price),
+        "execQty": plain_text(size),
+        "execValue": plain_text(size * payment.price),
+        "execFee": plain_text(-payment.amount),
         "execPnl": "0",
         # As a fee: execFee / execValue, so for a short it is the funding rate with the other sign.
-        "feeRate": text(payment.rate if payment.quantity > 0 else -payment.rate),
+        "feeRate": plain_text(payment.rate if payment.quantity > 0 else -payment.rate),
         "closedSize": "0",
         "isMaker": False,
         "execTime": str(payment.time),
@@ -133,24 +133,24 @@ def transaction_log(exchange: Exchange, account: Account, params: Params) -> Map
 def _log_row(entry: LedgerEntry, currency: str, balance: Decimal) -> dict[str, Any]:
     amounts = {"fee": "0", "cashFlow": "0", "funding": ""}
     if entry.kind == "fee":
-        amounts["fee"] = text(-entry.amount)
+        amounts["fee"] = plain_text(-entry.amount)
     elif entry.kind == "funding":
-        amounts["funding"] = text(entry.amount)
+        amounts["funding"] = plain_text(entry.amount)
     else:
-        amounts["cashFlow"] = text(entry.amount)
+        amounts["cashFlow"] = plain_text(entry.amount)
     return {
         "symbol": native_symbol(entry.symbol) if entry.symbol else "",
         "side": "",
         "orderLinkId": "",
         "orderId": "",
         **amounts,
-        "change": text(entry.amount),
+        "change": plain_text(entry.amount),
         "transactionTime": str(entry.time),
         "type": _LOG_TYPES[entry.kind],
         "feeRate": "",
         "size": "",
         "qty": "",
-        "cashBalance": text(balance),
+        "cashBalance": plain_text(balance),
         "currency": currency,
         "category": "linear",
         "tradePrice": "",

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from funding_pipeline.testnet.dialects.bybit.errors import BybitRefusal
+from funding_pipeline.testnet.dialects.numbers import plain_text
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Instrument, Rejected
 
@@ -19,17 +20,11 @@ _MOST, _MOST_DIGITS = 10**15, 30  # beyond any time, page or price
 _WINDOW_MS = 7 * 24 * 3_600_000
 
 
-def text(value: Decimal) -> str:
-    """A decimal without exponent and without trailing zeros."""
-    plain = format(value, "f")
-    return (plain.rstrip("0").rstrip(".") or "0") if "." in plain else plain
-
-
 def float_text(value: float) -> str:
     """A float in the fewest digits that give it back, without exponent."""
     plain = repr(value)
     if "e" in plain or plain.endswith(".0"):
-        return text(Decimal(plain))
+        return plain_text(Decimal(plain))
     return plain
 
 

@@ -12,10 +12,10 @@ from funding_pipeline.testnet.dialects.gate.wire import (
     contracts,
     instrument_of,
     number,
-    text,
     user_number,
     whole,
 )
+from funding_pipeline.testnet.dialects.numbers import plain_text
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Account, Instrument, LedgerEntry, Position
 from funding_pipeline.testnet.http import Answer, Request
@@ -36,11 +36,11 @@ class AccountEndpoints:
         body = {
             "user": user_number(account),
             "currency": account.settle,
-            "total": text(account.wallet),
-            "unrealised_pnl": text(exchange.unrealised(account)),
-            "position_margin": text(exchange.initial_margin(account)),
-            "order_margin": text(exchange.order_margin(account)),
-            "available": text(exchange.available(account)),
+            "total": plain_text(account.wallet),
+            "unrealised_pnl": plain_text(exchange.unrealised(account)),
+            "position_margin": plain_text(exchange.initial_margin(account)),
+            "order_margin": plain_text(exchange.order_margin(account)),
+            "available": plain_text(exchange.available(account)),
             "point": "0",
             "bonus": "0",
             "in_dual_mode": False,
@@ -111,8 +111,8 @@ class AccountEndpoints:
             "gt_maker_fee": spot,
             "loan_fee": "0.18",
             "point_type": "0",
-            "futures_taker_fee": text(first.taker_fee),
-            "futures_maker_fee": text(first.maker_fee),
+            "futures_taker_fee": plain_text(first.taker_fee),
+            "futures_maker_fee": plain_text(first.maker_fee),
         }
         return Answer.of(body)
 
@@ -121,7 +121,10 @@ class AccountEndpoints:
         wanted = request.query.get("contract")
         chosen = [instrument_of(self._exchange, wanted)] if wanted else self._exchange.instruments()
         rates = {
-            contract_name(item): {"taker_fee": text(item.taker_fee), "maker_fee": text(item.maker_fee)}
+            contract_name(item): {
+                "taker_fee": plain_text(item.taker_fee),
+                "maker_fee": plain_text(item.maker_fee),
+            }
             for item in chosen
         }
         return Answer.of(rates)
@@ -164,14 +167,14 @@ class AccountEndpoints:
         sums = dict.fromkeys((*names, "bonus_dnw", "bonus_offset"), Decimal(0))
         for entry in self._exchange.ledger(account):
             sums[_BOOK_TYPES[entry.kind]] += entry.amount
-        return {name: text(amount) for name, amount in sums.items()}
+        return {name: plain_text(amount) for name, amount in sums.items()}
 
     def _entry(self, entry: LedgerEntry, wallet: Decimal) -> dict[str, Any]:
         contract = contract_name(self._exchange.instrument(entry.symbol)) if entry.symbol else ""
         return {
             "time": entry.time // 1000,
-            "change": text(entry.amount),
-            "balance": text(wallet),
+            "change": plain_text(entry.amount),
+            "balance": plain_text(wallet),
             "type": _BOOK_TYPES[entry.kind],
             "text": contract,
             "contract": contract,
@@ -182,7 +185,7 @@ class AccountEndpoints:
         exchange, now = self._exchange, self._exchange.now()
         symbol, is_cross = position.symbol, position.margin_mode == "cross"
         instrument = exchange.instrument(symbol)
-        initial = text(exchange.initial_margin(account, symbol))
+        initial = plain_text(exchange.initial_margin(account, symbol))
         open_orders = exchange.orders(account, symbol=symbol, is_open=True)
         return {
             "user": user_number(account),
@@ -193,16 +196,16 @@ class AccountEndpoints:
             "cross_leverage_limit": str(position.leverage) if is_cross else "0",
             "leverage_max": str(instrument.tiers[0].max_leverage),
             "risk_limit": _risk_limit(instrument),
-            "maintenance_rate": text(instrument.tiers[0].maintenance_rate),
-            "value": text(exchange.notional(account, symbol)),
+            "maintenance_rate": plain_text(instrument.tiers[0].maintenance_rate),
+            "value": plain_text(exchange.notional(account, symbol)),
             "margin": initial,
             "initial_margin": initial,
-            "maintenance_margin": text(exchange.maintenance_margin(account, symbol)),
-            "entry_price": text(position.entry),
-            "mark_price": text(exchange.quotes.mark(symbol, now)),
-            "liq_price": text(exchange.liquidation_price(account, symbol) or 0),
-            "unrealised_pnl": text(exchange.unrealised(account, symbol)),
-            "realised_pnl": text(position.realised),
+            "maintenance_margin": plain_text(exchange.maintenance_margin(account, symbol)),
+            "entry_price": plain_text(position.entry),
+            "mark_price": plain_text(exchange.quotes.mark(symbol, now)),
+            "liq_price": plain_text(exchange.liquidation_price(account, symbol) or 0),
+            "unrealised_pnl": plain_text(exchange.unrealised(account, symbol)),
+            "realised_pnl": plain_text(position.realised),
             "realised_point": "0",
             "history_pnl": "0",
             "history_point": "0",
@@ -225,4 +228,4 @@ class AccountEndpoints:
 
 def _risk_limit(instrument: Instrument) -> str:
     cap = instrument.tiers[0].cap
-    return text(cap) if cap is not None else "1000000"
+    return plain_text(cap) if cap is not None else "1000000"

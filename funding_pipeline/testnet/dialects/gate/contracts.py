@@ -15,9 +15,9 @@ from funding_pipeline.testnet.dialects.gate.wire import (
     contract_name,
     contracts,
     instrument_of,
-    text,
     whole,
 )
+from funding_pipeline.testnet.dialects.numbers import plain_text
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Instrument
 from funding_pipeline.testnet.http import Answer, Request
@@ -86,16 +86,16 @@ class ContractEndpoints:
     def _contract(self, instrument: Instrument) -> dict[str, Any]:
         quotes, now, symbol = self._exchange.quotes, self._exchange.now(), instrument.symbol
         mark = quotes.mark(symbol, now)
-        estimate = text(quotes.estimate(symbol, now))
+        estimate = plain_text(quotes.estimate(symbol, now))
         return {
             **_terms(instrument),
             "funding_rate": estimate,
             "funding_rate_indicative": estimate,
             "funding_interval": round(quotes.interval_hours(symbol, now) * 3600),
             "funding_next_apply": quotes.next_settlement(symbol, now) // 1000,
-            "mark_price": text(mark),
-            "index_price": text(quotes.index(symbol, now)),
-            "last_price": text(quotes.last(symbol, now)),
+            "mark_price": plain_text(mark),
+            "index_price": plain_text(quotes.index(symbol, now)),
+            "last_price": plain_text(quotes.last(symbol, now)),
             "position_size": contracts(quotes.open_interest(symbol, now), instrument),
             "trade_id": now // 1000,
             "orderbook_id": now,
@@ -104,30 +104,30 @@ class ContractEndpoints:
     def _ticker(self, instrument: Instrument) -> dict[str, Any]:
         quotes, now, symbol = self._exchange.quotes, self._exchange.now(), instrument.symbol
         day = quotes.candles(symbol, "trade", now - DAY_MS, seen_at(quotes, now) + 1)
-        last, estimate = quotes.last(symbol, now), text(quotes.estimate(symbol, now))
+        last, estimate = quotes.last(symbol, now), plain_text(quotes.estimate(symbol, now))
         volume = Decimal(str(round(float(day["volume"].sum()), 6)))
         opened = Decimal(str(day["open"][0])) if day.height else last
-        money = text(round(volume * last, 2))
+        money = plain_text(round(volume * last, 2))
         best = quotes.book(symbol, now)
         return {
             "contract": contract_name(instrument),
-            "last": text(last),
-            "low_24h": text(_extreme(day["low"].min(), last)),
-            "high_24h": text(_extreme(day["high"].max(), last)),
-            "change_percentage": text(round((last / opened - 1) * 100, 2)),
+            "last": plain_text(last),
+            "low_24h": plain_text(_extreme(day["low"].min(), last)),
+            "high_24h": plain_text(_extreme(day["high"].max(), last)),
+            "change_percentage": plain_text(round((last / opened - 1) * 100, 2)),
             "total_size": str(contracts(quotes.open_interest(symbol, now), instrument)),
             "volume_24h": str(contracts(volume, instrument)),
-            "volume_24h_btc": text(volume),
+            "volume_24h_btc": plain_text(volume),
             "volume_24h_usd": money,
-            "volume_24h_base": text(volume),
+            "volume_24h_base": plain_text(volume),
             "volume_24h_quote": money,
             "volume_24h_settle": money,
-            "mark_price": text(quotes.mark(symbol, now)),
+            "mark_price": plain_text(quotes.mark(symbol, now)),
             "funding_rate": estimate,
             "funding_rate_indicative": estimate,
-            "index_price": text(quotes.index(symbol, now)),
-            "lowest_ask": text(best.asks[0].price) if best.asks else "",
-            "highest_bid": text(best.bids[0].price) if best.bids else "",
+            "index_price": plain_text(quotes.index(symbol, now)),
+            "lowest_ask": plain_text(best.asks[0].price) if best.asks else "",
+            "highest_bid": plain_text(best.bids[0].price) if best.bids else "",
         }
 
     def _stats(self, instrument: Instrument, time: int) -> dict[str, Any]:
@@ -156,11 +156,11 @@ def _tiers(instrument: Instrument) -> list[dict[str, Any]]:
         {
             "tier": position,
             "contract": contract_name(instrument),
-            "risk_limit": text(tier.cap if tier.cap is not None else OPEN_TIER_CAP),
-            "initial_rate": text(round(Decimal(1) / tier.max_leverage, 8)),
-            "maintenance_rate": text(tier.maintenance_rate),
+            "risk_limit": plain_text(tier.cap if tier.cap is not None else OPEN_TIER_CAP),
+            "initial_rate": plain_text(round(Decimal(1) / tier.max_leverage, 8)),
+            "maintenance_rate": plain_text(tier.maintenance_rate),
             "leverage_max": str(tier.max_leverage),
-            "deduction": text(tier.deduction),
+            "deduction": plain_text(tier.deduction),
         }
         for position, tier in enumerate(instrument.tiers, 1)
     ]
@@ -170,13 +170,13 @@ def _terms(instrument: Instrument) -> dict[str, Any]:
     """What of a contract does not move. Fees in here are nobody's, as at Gate."""
     caps = [tier.cap if tier.cap is not None else OPEN_TIER_CAP for tier in instrument.tiers]
     step = max((high - low for low, high in pairwise(caps)), default=caps[0])
-    tick, created = text(instrument.tick), instrument.listed_at // 1000
+    tick, created = plain_text(instrument.tick), instrument.listed_at // 1000
     return {
         "name": contract_name(instrument),
         "type": "direct",
         "contract_type": "",
         "status": "trading",
-        "quanto_multiplier": text(instrument.contract_size),
+        "quanto_multiplier": plain_text(instrument.contract_size),
         "order_size_min": max(contracts(instrument.min_quantity, instrument), 1),
         "order_size_max": 1_000_000_000,
         "market_order_size_max": "1000000000",
@@ -189,17 +189,17 @@ def _terms(instrument: Instrument) -> dict[str, Any]:
         "leverage_min": "1",
         "leverage_max": str(instrument.tiers[0].max_leverage),
         "cross_leverage_default": "10",
-        "maintenance_rate": text(instrument.tiers[0].maintenance_rate),
-        "risk_limit_base": text(caps[0]),
-        "risk_limit_step": text(step),
-        "risk_limit_max": text(caps[-1]),
+        "maintenance_rate": plain_text(instrument.tiers[0].maintenance_rate),
+        "risk_limit_base": plain_text(caps[0]),
+        "risk_limit_step": plain_text(step),
+        "risk_limit_max": plain_text(caps[-1]),
         "maker_fee_rate": "-0.0001",
         "taker_fee_rate": "0.00075",
-        "interest_rate": text(instrument.interest_per_8h * 3),
+        "interest_rate": plain_text(instrument.interest_per_8h * 3),
         "funding_offset": 0,
         "funding_impact_value": "10000",
         "funding_cap_ratio": "1",
-        "funding_rate_limit": text(instrument.rate_cap),
+        "funding_rate_limit": plain_text(instrument.rate_cap),
         "in_delisting": False,
         "is_pre_market": False,
         "enable_bonus": True,

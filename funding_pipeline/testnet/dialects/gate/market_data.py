@@ -15,9 +15,9 @@ from funding_pipeline.testnet.dialects.gate.wire import (
     contracts,
     instrument_of,
     seconds,
-    text,
     whole,
 )
+from funding_pipeline.testnet.dialects.numbers import plain_text
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Instrument, Level
 from funding_pipeline.testnet.http import Answer, Request
@@ -110,7 +110,7 @@ class MarketEndpoints:
                 "create_time_ms": seconds(trade.time),
                 "contract": contract_name(instrument),
                 "size": max(contracts(trade.quantity, instrument), 1) * (1 if trade.side == "buy" else -1),
-                "price": text(trade.price),
+                "price": plain_text(trade.price),
             }
             for trade in reversed(found)
             if trade.time >= start
@@ -166,5 +166,5 @@ def _window(query: Mapping[str, str], now: int, step: int) -> tuple[int, int, in
 
 
 def _levels(side: tuple[Level, ...], instrument: Instrument) -> list[dict[str, Any]]:
-    rows = [{"s": contracts(level.quantity, instrument), "p": text(level.price)} for level in side]
+    rows = [{"s": contracts(level.quantity, instrument), "p": plain_text(level.price)} for level in side]
     return [row for row in rows if row["s"]]

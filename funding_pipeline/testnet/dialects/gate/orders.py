@@ -22,10 +22,10 @@ from funding_pipeline.testnet.dialects.gate.wire import (
     instrument_of,
     number,
     seconds,
-    text,
     user_number,
     whole,
 )
+from funding_pipeline.testnet.dialects.numbers import plain_text
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Account, EngineFill, Instrument, Order, Rejected, Ticket
 from funding_pipeline.testnet.http import Answer, Request
@@ -185,7 +185,7 @@ class OrderEndpoints:
         ticket = order.ticket
         instrument = self._exchange.instrument(ticket.symbol)
         sign = 1 if ticket.side == "buy" else -1
-        forced = self._forced(account, order)
+        forced = self._forced(order)
         body = {
             "id": order.order_id,
             "user": user_number(account),
@@ -194,15 +194,15 @@ class OrderEndpoints:
             "size": sign * contracts(ticket.quantity, instrument),
             "left": sign * contracts(order.left, instrument),
             "iceberg": 0,
-            "price": text(ticket.price) if ticket.kind == "limit" and ticket.price is not None else "0",
-            "fill_price": text(round(order.average, 12)),
+            "price": plain_text(ticket.price) if ticket.kind == "limit" and ticket.price is not None else "0",
+            "fill_price": plain_text(round(order.average, 12)),
             "tif": "ioc" if ticket.kind == "market" else _TIF_NAMES[ticket.time_in_force],
             "text": shown_text(order) or "api",
             "is_reduce_only": ticket.reduce_only,
             "is_close": False,
             "is_liq": forced == "liquidation",
-            "mkfr": text(instrument.maker_fee),
-            "tkfr": text(instrument.taker_fee),
+            "mkfr": plain_text(instrument.maker_fee),
+            "tkfr": plain_text(instrument.taker_fee),
             "refr": "0",
             "refu": 0,
             "status": "open" if order.status == "open" else "finished",
@@ -212,12 +212,12 @@ class OrderEndpoints:
             body["finish_as"] = _FORCED_AS.get(forced, finished_as(order))
         return body
 
-    def _forced(self, account: Account, order: Order) -> str:
+    def _forced(self, order: Order) -> str:
         """What made the venue close a position by this order; `trade` where the account sent it."""
         if order.ticket.client_id or not order.ticket.reduce_only:
             return "trade"
-        kinds = (fill.kind for fill in account.fills if fill.order_id == order.order_id)
-        return next(kinds, "trade")
+        fills = self._exchange.fills_of(order)
+        return fills[0].kind if fills else "trade"
 
     def _fill(self, account: Account, fill: EngineFill) -> dict[str, Any]:
         instrument = self._exchange.instrument(fill.symbol)
@@ -232,10 +232,10 @@ class OrderEndpoints:
             "order_id": str(fill.order_id),
             "size": contracts(signed, instrument),
             "close_size": close_size if signed > 0 else -close_size,
-            "price": text(fill.price),
+            "price": plain_text(fill.price),
             "role": "maker" if fill.is_maker else "taker",
             "text": (fill.client_id or "api").partition("#")[0],
-            "fee": text(fill.fee),
+            "fee": plain_text(fill.fee),
             "point_fee": "0",
         }
 

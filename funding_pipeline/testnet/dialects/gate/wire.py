@@ -125,12 +125,6 @@ def client_text(value: object) -> str | None:
     return value
 
 
-def text(value: Decimal | float | int) -> str:
-    """A number as Gate's text: no exponent, no trailing zeros."""
-    plain = f"{Decimal(str(value)):f}"
-    return plain.rstrip("0").rstrip(".") if "." in plain else plain
-
-
 def contracts(quantity: Decimal, instrument: Instrument) -> int:
     """Quoted base units as contracts, the part of a contract dropped (as without X-Gate-Size-Decimal)."""
     return int(quantity / instrument.contract_size)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from funding_pipeline.testnet.dialects.numbers import plain_text
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Instrument, Rejected, RejectionReason
 from funding_pipeline.testnet.http import Answer
@@ -101,12 +102,7 @@ def success_array(rows: bytes) -> Answer:
 
 def text(number: Decimal | None) -> str:
     """A number as OKX sends it: a string, no exponent, no trailing zeros; empty where there is none."""
-    if number is None:
-        return ""
-    written = format(number, "f")
-    if "." in written:
-        written = written.rstrip("0").rstrip(".")
-    return "0" if written in ("-0", "") else written
+    return "" if number is None else plain_text(number)
 
 
 def family(instrument: Instrument) -> str:

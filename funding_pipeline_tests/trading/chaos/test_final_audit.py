@@ -1,0 +1,23 @@
+"""The residual: what counts of an open base, and what nobody could have removed."""
+
+from decimal import Decimal
+
+import pytest
+
+from funding_pipeline.trading.chaos.final_audit import BaseBook
+
+
+@pytest.mark.parametrize(
+    ("stuck", "longs", "shorts", "counted"),
+    [
+        ("0", "3", "-3", "0"),  # hedged
+        ("0", "3", "-1", "2"),  # the long could have been reduced to 1
+        ("3", "0", "-1", "0"),  # the long is stuck and there is nothing else to reduce
+        ("1", "0", "-3", "2"),  # the short could have been reduced to 1
+        ("3", "0", "0", "0"),
+        ("-1", "0", "-2", "2"),  # both short: the one that trades could have been closed
+    ],
+)
+def test_only_what_reducing_could_remove_counts(stuck: str, longs: str, shorts: str, counted: str) -> None:
+    book = BaseBook(Decimal(stuck), Decimal(longs), Decimal(shorts))
+    assert abs(book.net) - book.unavoidable == Decimal(counted)
