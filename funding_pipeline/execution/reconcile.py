@@ -86,18 +86,25 @@ def base_action(legs: Sequence[LegView], mode: Mode, config: ExecutionConfig) ->
     send = _hedge(moves, mode, config)
     if send is None and mode != "hedge":
         send = _slice(moves, mode, config)
-    return send if send is not None else _waiting(base, moves)
+    return send if send is not None else _waiting(base, goals(legs, mode, if_all_were_free=True))
 
 
-def goals(legs: Iterable[LegView], mode: Mode) -> list[_Move]:
+def goals(legs: Iterable[LegView], mode: Mode, *, if_all_were_free: bool = False) -> list[_Move]:
     """What each leg shall hold: what is allowed, or, in a mode that only reduces, the nearest to it within
-    what is held, with the heavier side cut until the base is as neutral as it is allowed to be."""
+    what is held, with the heavier side cut until the base is as neutral as it is allowed to be.
+
+    Then a leg to which nothing can be sent stays as it is, and the others go by that: counting on it to
+    follow would leave them naked.
+    """
     legs = tuple(legs)
     known = sorted((leg for leg in legs if leg.held is not None), key=lambda leg: leg.key)
     held = [leg.held or ZERO for leg in known]
     if mode in ("full", "hedge"):
         return [_Move(leg, leg.allowed, now) for leg, now in zip(known, held, strict=True)]
-    wanted = [_between(leg.allowed, now) for leg, now in zip(known, held, strict=True)]
+    wanted = [
+        _between(leg.allowed, now) if leg.is_free or if_all_were_free else now
+        for leg, now in zip(known, held, strict=True)
+    ]
     _cut_heavier(known, wanted, sum((leg.units(leg.allowed) for leg in legs), ZERO))
     return [_Move(leg, goal, now) for leg, goal, now in zip(known, wanted, held, strict=True)]
 

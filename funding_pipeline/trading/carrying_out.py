@@ -84,6 +84,7 @@ class CarryingOut:
         mode = self._mode(run)
         if result is not None and mode is not None and run.is_hopeless(result, mode) and run.unhedged.usd > 0:
             run.give_up("the other leg is refused for good")
+            result = await run.act(lambda: self._mode(run))
         return result
 
     async def _read(self, venues: Iterable[str]) -> None:

@@ -106,6 +106,15 @@ def test_giving_up_flattens_the_filled_leg() -> None:
     assert sent(leg("a", "300", "40"), unread, mode="flatten")[1] == D(-40)
 
 
+def test_flattening_does_not_count_on_a_leg_that_cannot_follow() -> None:
+    halted = replace(leg("b", "0", "50"), blocked="halted", quote=None)
+    legs = leg("a", "-125", "-120"), halted, leg("c", "125", "70")
+    wait = act(*legs, mode="flatten")
+    assert isinstance(wait, Wait), "the three are neutral as they are"
+    assert wait.legs == (("b", "X/USDT:USDT"),)
+    assert sent(*legs[:2], leg("c", "125", "60"), mode="flatten")[:2] == ("a", D(10))
+
+
 def test_nothing_begins_where_the_other_leg_cannot_follow() -> None:
     gone = replace(leg("b", "-300"), blocked="gone", quote=None)
     near = replace(leg("b", "-300"), may_begin=False)
@@ -164,8 +173,8 @@ def test_any_fills_lead_to_what_is_allowed(
     if is_neutral:
         rest = sum((view.allowed for view in views[1:]), D(0))
         views[0] = replace(views[0], allowed=-rest)
-    wanted = {move.leg.key: move.goal for move in goals(views, mode)}
     for turn in range(3000):
+        wanted = {move.leg.key: move.goal for move in goals(views, mode)}  # levels: they follow what is held
         action = base_action(views, mode, CONFIG)
         if not isinstance(action, Send):
             break
