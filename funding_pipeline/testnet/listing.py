@@ -61,7 +61,7 @@ def sizes(venue: str, base: str, price: float) -> tuple[Decimal, Decimal]:
     terms = venue_terms(venue)
     coins = power_of_ten(_STEP_USD / price)
     if "contract_sizes" not in terms:
-        return Decimal(1), coins
+        return Decimal(1), min(coins, Decimal(terms.get("largest_step", "Infinity")))
     known = terms["contract_sizes"].get(base)
     size = coins if known is None else Decimal(known)
     return size, size * Decimal(terms["lot"])
