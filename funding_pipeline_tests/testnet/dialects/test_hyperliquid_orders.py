@@ -186,15 +186,6 @@ def test_balance_of_an_open_position(venue: Venue) -> None:
     assert abs(balance.wallet - account.wallet) < Decimal("0.00001")
 
 
-def test_a_size_between_the_engines_steps_is_refused(venue: Venue) -> None:
-    """szDecimals cannot tell a step of 1,000 DOGE; an order between the steps must not be rounded."""
-    step = venue.exchange.instrument(DOGE).step
-    if step <= 1:
-        pytest.skip("the testnet lists DOGE with whole coins")
-    with pytest.raises(ccxt.InvalidOrder, match="invalid size"):
-        venue.use(lambda client: client.create_order(DOGE, "market", "buy", float(step) + 1))
-
-
 def test_a_strangers_client_may_trade_with_ccxts_defaults(venue: Venue) -> None:
     """Spot, other exchanges of the chain, currencies: empty, but answered."""
     options = {"fetchMarkets": {"types": ["spot", "swap", "hip3"]}}
