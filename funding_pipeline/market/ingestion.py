@@ -224,7 +224,7 @@ class _Venue:
         except (VenueAnswerError, UnknownInstrumentError) as error:
             self.report.problems.append(str(error))
             return
-        rows, end = _final(series, rows, end, now)
+        rows, end = final_rows(series, rows, end, now)
         if rows.is_empty():
             self._empty.append(task)
             return
@@ -246,7 +246,9 @@ class _Venue:
                 self.landing.write(series, pl.DataFrame(schema=schema), start=start, end=end, fetched_at=now)
 
 
-def _final(series: Series, rows: pl.DataFrame, end: datetime, now: datetime) -> tuple[pl.DataFrame, datetime]:
+def final_rows(
+    series: Series, rows: pl.DataFrame, end: datetime, now: datetime
+) -> tuple[pl.DataFrame, datetime]:
     """Rows and the end up to which they are final: a young settlement without a rate will still get one."""
     if series.table != "funding_rates":
         return rows, end

@@ -95,7 +95,7 @@ class Testnet:
         return account, seat.dialect.show_credentials(account)
 
     def _seat(self, venue: str) -> Seat | None:
-        dialect_class = _dialect_class(venue)
+        dialect_class = find_dialect(venue)
         if dialect_class is None:
             return None
         quotes = FaultyQuotes(MarketQuotes(self.market, venue))
@@ -108,7 +108,7 @@ class Testnet:
         return Seat(venue, quotes, exchange, dialect_class(exchange))
 
 
-def _dialect_class(venue: str) -> Any:
+def find_dialect(venue: str) -> Any:
     """The venue's dialect, imported when it is needed, or None where it has none."""
     if venue not in DIALECTS:
         _log.info("%s is in the market and has no dialect: not served", venue)

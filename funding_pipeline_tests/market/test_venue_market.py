@@ -12,7 +12,7 @@ import pytest
 from funding_pipeline.core.errors import StorageError, VenueUnavailableError
 from funding_pipeline.core.market import RAW_TABLES
 from funding_pipeline.market.choice import live_market
-from funding_pipeline.market.ingestion import _final
+from funding_pipeline.market.ingestion import final_rows
 from funding_pipeline.market.landing import Series
 from funding_pipeline.market.simulated import SimulatedMarket
 from funding_pipeline.market.venue_market import VenueMarket
@@ -178,9 +178,9 @@ def test_a_young_settlement_without_a_rate_is_asked_for_again() -> None:
         schema={"settled_at": pl.Datetime("us", "UTC"), "rate": pl.Float64},
     )
     series, now = Series("funding_rates", "okx", "BTC/USDT:USDT", "settled"), NOW + timedelta(minutes=5)
-    kept, end = _final(series, rows, now, now)
+    kept, end = final_rows(series, rows, now, now)
     assert (kept.height, end) == (3, NOW)
-    assert _final(series, rows, now, now + timedelta(hours=2)) == (rows, now)
+    assert final_rows(series, rows, now, now + timedelta(hours=2)) == (rows, now)
 
 
 def test_a_full_disk_is_one_error(

@@ -19,7 +19,7 @@ from funding_pipeline.testnet.engine.values import Account, Instrument
 from funding_pipeline.testnet.faulty_quotes import FaultyQuotes
 from funding_pipeline.testnet.market_quotes import MarketQuotes
 from funding_pipeline.testnet.raw_market import RawMarket
-from funding_pipeline.testnet.testnet import Seat, Testnet, _dialect_class
+from funding_pipeline.testnet.testnet import Seat, Testnet, find_dialect
 from funding_pipeline.trading.chaos.virtual_time import VirtualClock
 
 
@@ -88,7 +88,7 @@ class EpisodeTestnet(Testnet):
         return account, seat.dialect.show_credentials(account)
 
     def _seat(self, venue: str) -> Seat | None:
-        dialect_class = _dialect_class(venue)
+        dialect_class = find_dialect(venue)
         if dialect_class is None or venue not in self._chosen:
             return None
         quotes = FaultyQuotes(self._shared.quotes[venue])
