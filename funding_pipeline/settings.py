@@ -21,7 +21,10 @@ from pydantic_settings import (
 
 from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.core.market import Market
+from funding_pipeline.execution.config import ExecutionConfig
+from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.portfolio.config import PortfolioConfig
+from funding_pipeline.trading.setup import TradingMode, TradingSetup
 
 MarketKind = Literal["simulated", "recorded", "live"]
 Way = Literal["testnet", "direct"]
@@ -56,6 +59,26 @@ class Settings(BaseSettings):
     horizon_hours: int = Field(default=168, ge=1, le=720, description="forecast horizon of the plan")
     rebalance_every_hours: int = Field(default=8, ge=1, le=168)
     backtest_from: datetime | None = Field(default=None, description="unset: after the first training")
+    trading: TradingMode = Field(
+        default="paper", description="paper: accounts on the local testnet; live: at the exchanges, with keys"
+    )
+    journal: str = Field(
+        default="", description="address of the journal, as SQLAlchemy writes it; unset: a file in `home`"
+    )
+    strategy: str = Field(default="carry", min_length=1, description="name in every order's id")
+    limits: list[dict[str, Any]] = Field(
+        default=[], description="risk limits, [[limits]] in funding.toml, each with `effective_from`"
+    )
+    execution: dict[str, Any] = Field(default={}, description="how orders are carried out, [execution]")
+    alert_urls: str = Field(
+        default="", repr=False, description="apprise services to tell, by commas"
+    )
+    escalation_urls: str = Field(
+        default="", repr=False, description="services that are told when something critical goes on"
+    )
+    rebalance_lead_seconds: float = Field(
+        default=300, ge=5, le=1800, description="a rebalance begins this long before a settlement"
+    )
     web_port: int = Field(default=3000, ge=1, le=65535, description="of the web UI, on 127.0.0.1")
 
     @classmethod
@@ -146,6 +169,45 @@ class Settings(BaseSettings):
 
         end = self.simulated_to + timedelta(days=ahead_days)
         return SimulatedMarket(seed=self.seed, start=self.simulated_from, end=end)
+
+    def trading_setup(self) -> TradingSetup:
+        """What trading is done with; SettingsError where these settings leave nothing to trade on."""
+        if self.trading == "live" and self.market_kind != "live":
+            raise SettingsError("FUNDING_TRADING=live needs FUNDING_MARKET=live: other markets are not real")
+        if self.trading == "paper" and not self.uses_testnet:
+            what = (
+                "a live market is only planned" if self.market_kind == "live" else "it is read direct"
+            )
+            raise SettingsError(
+                f"paper trading needs the local testnet ({what}): set FUNDING_MARKET=simulated or recorded "
+                "with FUNDING_WAY=testnet, or FUNDING_TRADING=live for a live market"
+            )
+        from funding_pipeline.market.choice import connector
+        from funding_pipeline.venues.registry import dialect_of
+
+        venues = [venue for venue in self.open_market().span().venues if dialect_of(venue).can_trade]
+        return TradingSetup(
+            mode=self.trading,
+            venues=tuple(venues),
+            connect=connector(self.testnet_port if self.uses_testnet else None),
+            journal_url=self.journal or f"sqlite:///{self.state_dir / 'journal.sqlite'}",
+            limits=self._risk_limits(),
+            execution=self._execution_config(),
+            strategy=self.strategy,
+            alert_urls=_names(self.alert_urls),
+            escalation_urls=_names(self.escalation_urls),
+        )
+
+    def _risk_limits(self) -> tuple[RiskLimits, ...]:
+        """The configured limits, or the defaults for the capital."""
+        return tuple(RiskLimits.for_capital(self.capital_usd, **given) for given in self.limits or [{}])
+
+    def _execution_config(self) -> ExecutionConfig:
+        try:
+            return ExecutionConfig(**{"guard_max_age_seconds": 20.0, **self.execution})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise SettingsError(f"[execution] {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     @property
     def _coins(self) -> frozenset[str] | None:

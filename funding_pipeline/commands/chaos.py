@@ -7,11 +7,11 @@ import json
 import sys
 from datetime import UTC, datetime
 
+from funding_pipeline.chaos.campaign import Campaign, lines
+from funding_pipeline.chaos.episode import Outcome
+from funding_pipeline.chaos.side_by_side import run
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.market.simulated import SimulatedMarket
-from funding_pipeline.trading.chaos.campaign import Campaign, lines
-from funding_pipeline.trading.chaos.episode import Outcome
-from funding_pipeline.trading.chaos.side_by_side import run
 from funding_pipeline.trading.executor import Executor
 
 MARKET_SEED = 7

@@ -4,7 +4,7 @@ What lives here: values. What does not: limits of risk (`limits`), which cut a p
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -55,6 +55,23 @@ class ExecutionConfig(BaseModel):
         default=None, gt=0, description="nothing is opened without a heartbeat this fresh; null: not asked"
     )
     concurrency: int = Field(default=8, ge=1, le=64, description="bases and venues at once; 1: in sequence")
+
+    def at_speed(self, speed: float) -> Self:
+        """The same where the venues' time runs `speed` times as fast as this machine's (a testnet).
+
+        All seconds are about work and waiting in real time, so they grow with it.
+        """
+        if speed <= 1:
+            return self
+        given = self.model_dump()
+        longer = {
+            name: value * speed
+            for name, value in given.items()
+            if name.endswith("_seconds") and isinstance(value, float | int)
+        }
+        absence = {venue: seconds * speed for venue, seconds in self.absence_after_seconds.items()}
+        # Not validated again: bounds are about real seconds.
+        return self.model_copy(update={**longer, "absence_after_seconds": absence})
 
     def absence_after(self, venue: str) -> float:
         """Seconds after which an order that the venue does not find can no longer arrive."""

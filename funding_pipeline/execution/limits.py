@@ -149,6 +149,18 @@ class RiskLimits(BaseModel):
         }
         return self.tightened(tighter)
 
+    def at_speed(self, speed: float) -> Self:
+        """The same where the venues' time runs `speed` times as fast as this machine's (a testnet).
+
+        Ages and validities are about work that takes real seconds, so they grow with it, up to their bounds.
+        """
+        if speed <= 1:
+            return self
+        longer = {}
+        for name in ("max_data_age_seconds", "max_book_age_seconds", "verdict_valid_seconds"):
+            longer[name] = min(getattr(self, name) * speed, _highest(name))
+        return self._checked({**self.model_dump(), **longer})
+
     @classmethod
     def _checked(cls, values: Mapping[str, Any]) -> Self:
         try:
@@ -157,6 +169,11 @@ class RiskLimits(BaseModel):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or "limits"
             raise SettingsError(f"limit {name}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _highest(name: str) -> float:
+    """Upper bound of a limit's field."""
+    return float(next(rule.le for rule in RiskLimits.model_fields[name].metadata if hasattr(rule, "le")))
 
 
 def tighter_direction(name: str) -> Literal["lower", "higher"]:

@@ -5,7 +5,7 @@ What lives here: putting together a `VenueMarket`. What does not: reading settin
 
 import json
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.core.market import Market
 from funding_pipeline.market.venue_market import VenueMarket
-from funding_pipeline.venues.connection import LOOPBACK
+from funding_pipeline.venues.connection import LOOPBACK, Connection
 from funding_pipeline.venues.registry import DIALECTS
 from funding_pipeline.venues.routing import LiveConnection, TestnetConnection
 
@@ -59,6 +59,11 @@ def testnet_market(
         folder=folder,
         coins=coins,
     )
+
+
+def connector(testnet_port: int | None) -> Callable[[], Connection]:
+    """Opens connections: to the local testnet on a port, or to the exchanges themselves (None)."""
+    return LiveConnection if testnet_port is None else partial(TestnetConnection, testnet_port)
 
 
 def identity(source: Market) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from funding_pipeline.storage.journal_database import utc_now
+from funding_pipeline.storage.journal_equity import EquityJournal
 from funding_pipeline.storage.journal_governance import GovernanceJournal
 from funding_pipeline.storage.journal_lock import Lease
 from funding_pipeline.storage.journal_orders import OrderJournal
@@ -18,7 +19,7 @@ from funding_pipeline.storage.journal_verdicts import VerdictJournal
 __all__ = ["Journal", "Lease", "utc_now"]
 
 
-class Journal(OrderJournal, VerdictJournal, StatementJournal, GovernanceJournal, SignJournal):
+class Journal(OrderJournal, VerdictJournal, StatementJournal, GovernanceJournal, SignJournal, EquityJournal):
     """A transactional journal in a SQLite file (`sqlite:///path`) or PostgreSQL (`postgresql+psycopg2://`).
 
     Every method that writes is one transaction and durable when it returns. `now`, `commit_hook` and

@@ -106,9 +106,12 @@ class OrderJournal(LockJournal):
         with self._read() as connection:
             return _records(connection, _unresolved(venue, symbol))
 
-    def intents(self, *, rebalance: str | None = None) -> tuple[IntentRecord, ...]:
-        """All intents, or those of one rebalance, in the order in which they were written."""
+    def intents(
+        self, *, rebalance: str | None = None, since: datetime | None = None
+    ) -> tuple[IntentRecord, ...]:
+        """All intents, those of one rebalance, or those written at or after `since`, in order of writing."""
         wanted = _RECORDS if rebalance is None else _RECORDS.where(intents.c.rebalance == rebalance)
+        wanted = wanted if since is None else wanted.where(intents.c.written_at >= since)
         with self._read() as connection:
             return _records(connection, wanted)
 

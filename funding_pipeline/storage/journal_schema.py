@@ -26,7 +26,7 @@ from sqlalchemy import (
 from funding_pipeline.core import governance, trading
 from funding_pipeline.storage.journal_types import Choice, Document, ExactDecimal, UtcTime
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 EXECUTOR_LOCK = "executor"
 SEVERITIES = ("info", "warning", "critical")
 """From the least to the most urgent."""
@@ -200,6 +200,8 @@ payments = Table(
 heartbeats = Table(
     "heartbeats", metadata, Column("process", Text, primary_key=True), _time("at"), _text("status")
 )
+
+equities = Table("equities", metadata, _sequence(), _time("at"), _decimal("equity_usd"), _text("note"))
 
 tightenings = Table(
     "tightenings",

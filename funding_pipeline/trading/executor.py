@@ -14,6 +14,7 @@ from datetime import timedelta
 from funding_pipeline.core.governance import RiskVerdict
 from funding_pipeline.core.venue_terms import VenueTerms
 from funding_pipeline.execution.config import ExecutionConfig
+from funding_pipeline.execution.states import Permission
 from funding_pipeline.storage.journal import Journal, Lease
 from funding_pipeline.trading.accounts_view import AccountsView
 from funding_pipeline.trading.base_run import Tools
@@ -36,7 +37,8 @@ class Executor:
 
     `clock`: the venues' time, UTC. `sleep`: seconds of it. `timer`: seconds, for the stages' times (default:
     `clock`). `lock_seconds`: how long a dead executor's lock keeps others out. `resend_on_timeout` breaks
-    the protocol on purpose, for the chaos campaign alone.
+    the protocol on purpose, for the chaos campaign alone. `permission`: what arming allows, asked before
+    every order.
     """
 
     def __init__(
@@ -54,12 +56,13 @@ class Executor:
         timer: Callable[[], float] | None = None,
         owner: str = "executor",
         lock_seconds: float = 60,
+        permission: Callable[[], Permission] = lambda: "all",
     ) -> None:
         self._journal, self._gateways = journal, gateways
         self._clock, self._sleep = clock, sleep
         self._config = config or ExecutionConfig()
         self._strategy, self._resend_on_timeout, self._owner = strategy, resend_on_timeout, owner
-        self._lock_seconds = lock_seconds
+        self._lock_seconds, self._permission = lock_seconds, permission
         self._timer = timer or (lambda: clock().timestamp())
         self._market = MarketView(public, clock=clock, config=self._config, terms=terms)
 
@@ -134,6 +137,7 @@ class Executor:
             rebalance=verdict.rebalance,
             verdict_id=verdict.verdict_id,
             resend_on_timeout=self._resend_on_timeout,
+            permission=self._permission,
         )
 
     def _keeper(self, lease: Lease) -> Callable[[], None]:

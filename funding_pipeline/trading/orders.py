@@ -32,6 +32,7 @@ from funding_pipeline.core.governance import (
 from funding_pipeline.core.trading import OrderRequest, OrderState, TimeInForce
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.execution.slicing import ZERO, side_of
+from funding_pipeline.execution.states import Permission
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.venues.private import PrivateGateway
 
@@ -40,6 +41,7 @@ Sleep = Callable[[float], Awaitable[None]]
 Key = tuple[str, str]
 """Venue and symbol."""
 SentOutcome = Literal["accepted", "rejected", "unknown", "refused"]
+_NOT_PERMITTED = "live trading is not armed, or its arming has expired: arm it in the web UI"
 _CLOCKS_APART = timedelta(seconds=5)
 """A venue's stamps may be this much before ours."""
 
@@ -93,11 +95,12 @@ class OrderDesk:
         rebalance: str,
         verdict_id: str,
         resend_on_timeout: bool = False,
+        permission: Callable[[], Permission] = lambda: "all",
     ) -> None:
         self._journal, self._gateways = journal, gateways
         self._clock, self._config = clock, config
         self._strategy, self._rebalance, self._verdict_id = strategy, rebalance, verdict_id
-        self._resend_on_timeout = resend_on_timeout
+        self._resend_on_timeout, self._permission = resend_on_timeout, permission
         self._missing_since: dict[str, datetime] = {}
 
     def refusal(self, *, reduce_only: bool) -> str:
@@ -109,9 +112,14 @@ class OrderDesk:
         """Why nothing may be sent now, and why nothing that opens may be."""
         held = self._journal.state()
         text = f"trading is {held.state} by {held.by}: {held.reason}"
+        permitted = self._permission()
         if held.state == "HALTED":
             return text, text
-        return "", text if held.state == "REDUCING" else self._guard_is_silent()
+        if permitted == "none":
+            return (_NOT_PERMITTED, _NOT_PERMITTED)
+        if held.state == "REDUCING":
+            return "", text
+        return "", _NOT_PERMITTED if permitted == "reduce" else self._guard_is_silent()
 
     def _guard_is_silent(self) -> str:
         """Why nothing may be opened for want of a heartbeat; empty where it is fresh, or not asked for."""

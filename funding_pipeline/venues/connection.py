@@ -40,10 +40,19 @@ class Connection(Protocol):
         """True where requests leave this machine: then the exchange's rate limits bind."""
         ...
 
+    @property
+    def speed(self) -> float:
+        """Seconds of the exchanges' time per second of this machine; other than 1 only on a testnet."""
+        ...
+
     def session(self, venue: str, record: Recorder | None) -> Any:
         """An object with get, post, put, delete, patch, headers and close, as ccxt uses aiohttp's."""
         ...
 
     async def clock_ms(self) -> int:
         """Now, in the time of the exchanges behind this connection."""
+        ...
+
+    def now_ms(self) -> int:
+        """The same without waiting: as last told, and this machine's clock since."""
         ...

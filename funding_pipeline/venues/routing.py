@@ -28,6 +28,7 @@ class LiveConnection:
 
     label = "live"
     is_live = True
+    speed = 1.0
 
     def session(self, venue: str, record: Recorder | None) -> VenueSession:
         """A session to the venue's own addresses."""
@@ -57,6 +58,11 @@ class TestnetConnection:
     def session(self, venue: str, record: Recorder | None) -> VenueSession:
         """A session whose every request goes to the testnet."""
         return VenueSession(venue, record, self._reroute, absent=self._absent(), now_ms=self.now_ms)
+
+    @property
+    def speed(self) -> float:
+        """As the testnet last told; 1 before it was first asked."""
+        return 1.0 if self._anchor is None else self._anchor[2]
 
     async def clock_ms(self) -> int:
         """The testnet's time, asked and then extrapolated; one that stands still is asked each time.
@@ -107,6 +113,7 @@ class ArchiveConnection:
     """
 
     is_live = False
+    speed = 1.0
 
     def __init__(self, folder: Path, *, clock_ms: int | None = None) -> None:
         self.folder = folder

@@ -20,6 +20,7 @@ class CannedConnection:
 
     label = "given bodies"
     is_live = False
+    speed = 1.0
 
     def __init__(self, bodies: Bodies, prefix: str, now_ms: int) -> None:
         self.opened = CannedSession(bodies, prefix)

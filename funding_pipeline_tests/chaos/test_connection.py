@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from funding_pipeline.chaos.campaign import Campaign
+from funding_pipeline.chaos.connection import EngineConnection, EngineNetwork, in_virtual_time
+from funding_pipeline.chaos.engines import EpisodeTestnet
+from funding_pipeline.chaos.kills import Kill, Killed, KillSwitch
+from funding_pipeline.chaos.virtual_time import Stamps, VirtualClock, VirtualLoop
 from funding_pipeline.core.errors import OrderOutcomeUnknownError
 from funding_pipeline.core.trading import OrderRequest
 from funding_pipeline.testnet.engine.values import Order
 from funding_pipeline.testnet.faults import FaultDesk
-from funding_pipeline.trading.chaos.campaign import Campaign
-from funding_pipeline.trading.chaos.connection import EngineConnection, EngineNetwork, in_virtual_time
-from funding_pipeline.trading.chaos.engines import EpisodeTestnet
-from funding_pipeline.trading.chaos.kills import Kill, Killed, KillSwitch
-from funding_pipeline.trading.chaos.virtual_time import Stamps, VirtualClock, VirtualLoop
 from funding_pipeline.venues.credentials import Credentials
 from funding_pipeline.venues.private import PrivateGateway
 from funding_pipeline.venues.registry import dialect_of

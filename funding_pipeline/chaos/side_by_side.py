@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from funding_pipeline.chaos.campaign import Campaign, Totals
+from funding_pipeline.chaos.episode import Outcome
 from funding_pipeline.core.errors import SettingsError
-from funding_pipeline.trading.chaos.campaign import Campaign, Totals
-from funding_pipeline.trading.chaos.episode import Outcome
 
 MakeCampaign = Callable[[], Campaign]
 _EPISODES_PER_COLLECTION = 20

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from funding_pipeline.trading.chaos.final_audit import BaseBook
+from funding_pipeline.chaos.final_audit import BaseBook
 
 
 @pytest.mark.parametrize(

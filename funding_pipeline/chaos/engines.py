@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import polars as pl
 
+from funding_pipeline.chaos.virtual_time import VirtualClock
 from funding_pipeline.core.market import RAW_EVENT_TIME, Market, MarketSpan
 from funding_pipeline.market_data.instruments import parse_symbol
 from funding_pipeline.testnet.engine.exchange import Exchange
@@ -20,7 +21,6 @@ from funding_pipeline.testnet.faulty_quotes import FaultyQuotes
 from funding_pipeline.testnet.market_quotes import MarketQuotes
 from funding_pipeline.testnet.raw_market import RawMarket
 from funding_pipeline.testnet.testnet import Seat, Testnet, find_dialect
-from funding_pipeline.trading.chaos.virtual_time import VirtualClock
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
+from funding_pipeline.chaos.engines import base_of
+from funding_pipeline.chaos.faults_drawn import DrawnFault, draw_faults
+from funding_pipeline.chaos.kills import Kill
+from funding_pipeline.chaos.lives import Task
 from funding_pipeline.core.governance import LegDecision, TradingState
 from funding_pipeline.testnet.engine.values import Instrument
-from funding_pipeline.trading.chaos.engines import base_of
-from funding_pipeline.trading.chaos.faults_drawn import DrawnFault, draw_faults
-from funding_pipeline.trading.chaos.kills import Kill
-from funding_pipeline.trading.chaos.lives import Task
 
 HOUR_MS = 3_600_000
 ZERO = Decimal(0)

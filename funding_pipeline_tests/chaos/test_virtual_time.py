@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from funding_pipeline.trading.chaos.virtual_time import Stamps, VirtualClock, VirtualLoop
+from funding_pipeline.chaos.virtual_time import Stamps, VirtualClock, VirtualLoop
 
 
 @pytest.fixture

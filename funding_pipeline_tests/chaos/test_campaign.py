@@ -8,10 +8,10 @@ from functools import partial
 
 import pytest
 
+from funding_pipeline.chaos.campaign import COUNTED, Campaign, Totals
+from funding_pipeline.chaos.side_by_side import run
 from funding_pipeline.commands.chaos import CONFIG, simulated_market
 from funding_pipeline.core.errors import SettingsError
-from funding_pipeline.trading.chaos.campaign import COUNTED, Campaign, Totals
-from funding_pipeline.trading.chaos.side_by_side import run
 from funding_pipeline.trading.executor import Executor
 
 _ASKED = (

@@ -2,8 +2,8 @@
 
 import pytest
 
+from funding_pipeline.chaos.campaign import Campaign
 from funding_pipeline.commands.chaos import make_campaign
-from funding_pipeline.trading.chaos.campaign import Campaign
 
 
 @pytest.fixture(scope="session")

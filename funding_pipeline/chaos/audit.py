@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from funding_pipeline.chaos.violation import Violation
+from funding_pipeline.chaos.virtual_time import VirtualClock, moment_of
 from funding_pipeline.core.governance import IntentRecord, RiskVerdict, TradingState
 from funding_pipeline.core.trading import Side
 from funding_pipeline.core.venue_terms import VenueTerms, terms_of
@@ -22,8 +24,6 @@ from funding_pipeline.storage.journal import Journal
 from funding_pipeline.testnet.engine.values import Account, Order
 from funding_pipeline.testnet.http import Answer, Request
 from funding_pipeline.testnet.testnet import Seat, Testnet
-from funding_pipeline.trading.chaos.violation import Violation
-from funding_pipeline.trading.chaos.virtual_time import VirtualClock, moment_of
 from funding_pipeline.venues.dialect import VenueDialect
 
 ZERO = Decimal(0)

@@ -17,22 +17,22 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from funding_pipeline.chaos.audit import OrderAudit
+from funding_pipeline.chaos.connection import EngineNetwork, in_virtual_time
+from funding_pipeline.chaos.engines import EpisodeTestnet, SharedMarket, base_of
+from funding_pipeline.chaos.fault_schedule import FaultSchedule
+from funding_pipeline.chaos.final_audit import Residual, compare_statements, residual
+from funding_pipeline.chaos.kills import Kill, KillSwitch
+from funding_pipeline.chaos.lives import End, MakeExecutor, Task, World, is_settled, live
+from funding_pipeline.chaos.scenario import Scenario, Stage
+from funding_pipeline.chaos.violation import Violation
+from funding_pipeline.chaos.virtual_time import Stamps, VirtualClock, VirtualLoop
 from funding_pipeline.core.governance import LegVerdict, RiskVerdict, TargetPosition, TradingState
 from funding_pipeline.core.venue_terms import VenueTerms
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.testnet.engine.values import Account
 from funding_pipeline.testnet.faults import FaultDesk
-from funding_pipeline.trading.chaos.audit import OrderAudit
-from funding_pipeline.trading.chaos.connection import EngineNetwork, in_virtual_time
-from funding_pipeline.trading.chaos.engines import EpisodeTestnet, SharedMarket, base_of
-from funding_pipeline.trading.chaos.fault_schedule import FaultSchedule
-from funding_pipeline.trading.chaos.final_audit import Residual, compare_statements, residual
-from funding_pipeline.trading.chaos.kills import Kill, KillSwitch
-from funding_pipeline.trading.chaos.lives import End, MakeExecutor, Task, World, is_settled, live
-from funding_pipeline.trading.chaos.scenario import Scenario, Stage
-from funding_pipeline.trading.chaos.violation import Violation
-from funding_pipeline.trading.chaos.virtual_time import Stamps, VirtualClock, VirtualLoop
 from funding_pipeline.venues.credentials import Credentials
 from funding_pipeline.venues.registry import dialect_of
 

@@ -16,12 +16,12 @@ import aiohttp
 import yarl
 from multidict import CIMultiDict
 
+from funding_pipeline.chaos.kills import KillSwitch
+from funding_pipeline.chaos.violation import Violation
+from funding_pipeline.chaos.virtual_time import Stamps, VirtualClock
 from funding_pipeline.testnet.faults import FaultDesk, Fired
 from funding_pipeline.testnet.http import Answer, Request
 from funding_pipeline.testnet.testnet import Seat, Testnet
-from funding_pipeline.trading.chaos.kills import KillSwitch
-from funding_pipeline.trading.chaos.violation import Violation
-from funding_pipeline.trading.chaos.virtual_time import Stamps, VirtualClock
 from funding_pipeline.venues.connection import Recorder
 from funding_pipeline.venues.dialect import VenueDialect
 from funding_pipeline.venues.sessions import HeldAnswer, SessionMethods
@@ -113,6 +113,7 @@ class EngineConnection:
     """A `Connection` of one life of an executor; a dead one can send nothing more."""
 
     is_live = False
+    speed = 1.0
     label = "engines in this process"
 
     def __init__(self, network: EngineNetwork, clock: VirtualClock, switch: KillSwitch) -> None:

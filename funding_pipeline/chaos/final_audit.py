@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from funding_pipeline.chaos.engines import base_of
+from funding_pipeline.chaos.violation import Violation
 from funding_pipeline.core.governance import TradingState
 from funding_pipeline.core.trading import Fill, FundingPayment
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.testnet.engine.values import Account, EngineFill, EnginePayment
 from funding_pipeline.testnet.testnet import Seat, Testnet
-from funding_pipeline.trading.chaos.engines import base_of
-from funding_pipeline.trading.chaos.violation import Violation
 
 ZERO = Decimal(0)
 CENT = Decimal("0.005")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from funding_pipeline.trading.chaos.kills import Kill, Killed, KillSwitch
+from funding_pipeline.chaos.kills import Kill, Killed, KillSwitch
 
 
 def test_dies_at_the_chosen_point_and_stays_dead() -> None:

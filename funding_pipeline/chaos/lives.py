@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from funding_pipeline.chaos.connection import EngineConnection, EngineNetwork
+from funding_pipeline.chaos.kills import Killed, KillSwitch
+from funding_pipeline.chaos.virtual_time import VirtualClock, cancel_everything
 from funding_pipeline.core.errors import FundingPipelineError, JournalError, VenueError
 from funding_pipeline.core.governance import RiskVerdict
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.storage.journal import Journal
-from funding_pipeline.trading.chaos.connection import EngineConnection, EngineNetwork
-from funding_pipeline.trading.chaos.kills import Killed, KillSwitch
-from funding_pipeline.trading.chaos.virtual_time import VirtualClock, cancel_everything
 from funding_pipeline.venues.credentials import Credentials
 from funding_pipeline.venues.dialect import VenueDialect
 from funding_pipeline.venues.private import PrivateGateway

@@ -12,14 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from funding_pipeline.chaos.engines import SelectedMarket, SharedMarket, base_of
+from funding_pipeline.chaos.episode import Outcome, Setting, play
+from funding_pipeline.chaos.lives import MakeExecutor
+from funding_pipeline.chaos.scenario import HOUR_MS, Scenario, draw
 from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.execution.config import ExecutionConfig
-from funding_pipeline.trading.chaos.engines import SelectedMarket, SharedMarket, base_of
-from funding_pipeline.trading.chaos.episode import Outcome, Setting, play
-from funding_pipeline.trading.chaos.lives import MakeExecutor
-from funding_pipeline.trading.chaos.scenario import HOUR_MS, Scenario, draw
 
 VENUES = ("binance", "bybit", "gate", "hyperliquid", "okx")
 BASES = ("BTC", "ETH", "SOL")

@@ -8,9 +8,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
+from funding_pipeline.chaos.faults_drawn import DrawnFault
 from funding_pipeline.core.errors import TestnetError
 from funding_pipeline.testnet.faults import FaultDesk
-from funding_pipeline.trading.chaos.faults_drawn import DrawnFault
 
 _AGAIN_S = 0.7
 """A fault that cannot happen yet (there is no position to deleverage) is tried again after this."""

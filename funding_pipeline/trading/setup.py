@@ -1,0 +1,45 @@
+"""What trading is to be done with: venues, connection, journal, limits. A value, made from the settings.
+
+What lives here: the value, and how its seconds are counted where the venues' time runs faster. What does
+not: reading settings (`settings`), opening anything (`session`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from funding_pipeline.execution.config import ExecutionConfig
+from funding_pipeline.execution.limits import RiskLimits, limits_at
+from funding_pipeline.venues.connection import Connection
+
+TradingMode = Literal["paper", "live"]
+
+
+@dataclass(frozen=True)
+class TradingSetup:
+    """`mode` paper: accounts on the local testnet. live: accounts at the exchanges, with arming.
+
+    `venues`: where is traded; keys of each come from the environment. `limits`: effective-dated.
+    `journal_url`: as SQLAlchemy writes it. `alert_urls`: services of apprise, never shown;
+    `escalation_urls`: for what is critical and goes on. `strategy`: name in every order's id.
+    """
+
+    mode: TradingMode
+    venues: tuple[str, ...]
+    connect: Callable[[], Connection] = field(repr=False)
+    journal_url: str = field(repr=False)
+    limits: tuple[RiskLimits, ...]
+    execution: ExecutionConfig = field(default_factory=ExecutionConfig)
+    strategy: str = "carry"
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    escalation_urls: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether money is at stake."""
+        return self.mode == "live"
+
+    def limits_at(self, at: datetime, *, speed: float = 1.0) -> RiskLimits:
+        """Limits in force at `at`; their seconds are the venues' (see `RiskLimits.at_speed`)."""
+        return limits_at(self.limits, at).at_speed(speed)
