@@ -5,6 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from funding_pipeline.defs.accounts import account_assets
+from funding_pipeline.defs.decision import decision_assets
 from funding_pipeline.defs.execution import execution_assets
 from funding_pipeline.defs.features import feature_assets
 from funding_pipeline.defs.jobs import jobs
@@ -15,6 +17,8 @@ from funding_pipeline.defs.partitions import market_partitions, quarter_partitio
 from funding_pipeline.defs.portfolio import portfolio_assets
 from funding_pipeline.defs.quality_checks import quality_checks
 from funding_pipeline.defs.resources import build_resources
+from funding_pipeline.defs.statements import statement_assets
+from funding_pipeline.defs.trading import trading_assets
 from funding_pipeline.defs.validation import validation_assets
 from funding_pipeline.settings import Settings, load_settings
 
@@ -36,10 +40,14 @@ def build_definitions(
         assets=[
             *market_data_assets(by_venue),
             *feature_assets(quarter_partitions(span)),
+            *decision_assets(),
             *model_assets(),
             *market_state_assets(),
             *portfolio_assets(),
             *execution_assets(),
+            *account_assets(),
+            *trading_assets(),
+            *statement_assets(),
             *validation_assets(),
         ],
         asset_checks=quality_checks(by_venue),

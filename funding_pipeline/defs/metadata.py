@@ -1,7 +1,8 @@
 """Metadata of assets: column schemas, row counts, sample rows and plots as the UI shows them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -67,6 +68,16 @@ def table_preview(frame: pl.DataFrame, *, rows: int = 20) -> dg.MetadataValue[st
     lines = ["| " + " | ".join(shown.columns) + " |", "|" + " --- |" * shown.width]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in shown.iter_rows()]
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], *, most: int = 80) -> dg.MetadataValue[str]:
+    """Rows with the same keys as a markdown table; `none` for no row."""
+    plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
+    return table_preview(pl.DataFrame(plain, infer_schema_length=None), rows=most)
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _cell(value: object) -> str:

@@ -1,5 +1,6 @@
 """Layer 3: forecasts with their uncertainty, and the registered forecaster."""
 
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -8,9 +9,12 @@ import polars as pl
 from funding_pipeline.core.clock import first_and_last
 from funding_pipeline.core.errors import InsufficientHistoryError, StorageError
 from funding_pipeline.core.market import Market
-from funding_pipeline.core.tables import FORECASTS
+from funding_pipeline.core.tables import FORECASTS, UTC
 from funding_pipeline.defs import metadata as md
+from funding_pipeline.defs.decision import DECISION_FEATURES
 from funding_pipeline.defs.features import FEATURES, LABELS, read_features
+from funding_pipeline.features.labels import LABELS_SCHEMA
+from funding_pipeline.features.panel import FEATURES_SCHEMA
 from funding_pipeline.models.baseline_forecaster import fit_baseline
 from funding_pipeline.models.evaluation import SKILL_SCHEMA, forecast_skill
 from funding_pipeline.models.forecaster import FundingForecaster
@@ -18,7 +22,7 @@ from funding_pipeline.models.walk_forward import fit_forecaster
 from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
-from funding_pipeline.tracking.forecasters import ModelTracking
+from funding_pipeline.tracking.forecasters import ModelTracking, RegisteredForecaster
 from funding_pipeline.validation.research import ResearchPanel, walk_forward_forecasts
 
 GROUP = "models"
@@ -26,6 +30,11 @@ FORECAST_HISTORY = "walk_forward_forecasts"
 LATEST = "latest_forecasts"
 SKILL = "forecast_skill"
 FORECASTER = "funding_forecaster"
+LATEST_SCHEMA = {**FORECASTS.columns, "trained_at": UTC}
+"""Forecasts, and until when the rows were known that the model behind them was trained on."""
+_NO_PANEL = ResearchPanel(
+    features=pl.DataFrame(schema=FEATURES_SCHEMA), labels=pl.DataFrame(schema=LABELS_SCHEMA)
+)
 
 
 def model_assets() -> list[dg.AssetsDefinition]:
@@ -44,8 +53,9 @@ def read_panel(lake: Lake) -> ResearchPanel:
 
 
 def data_versions(lake: Lake) -> dict[str, str]:
-    """Versions of the tables that a model or plan was made of, so that it can be made again."""
-    return {f"delta_{name}": str(lake.version(name)) for name in ("settled_funding", FEATURES, LABELS)}
+    """Versions of the tables that a model or plan was made of, as far as there are any, to make it again."""
+    names = ("settled_funding", FEATURES, LABELS, DECISION_FEATURES)
+    return {f"delta_{name}": str(lake.version(name)) for name in names if lake.exists(name)}
 
 
 @dg.asset(
@@ -205,10 +215,10 @@ def _skill_metrics(lake: Lake) -> dict[str, float]:
 
 @dg.asset(
     name=LATEST,
-    deps=[FORECASTER, FEATURES],
+    deps=[FORECASTER, DECISION_FEATURES],
     group_name=GROUP,
     kinds={"mlflow", "deltalake"},
-    metadata={"dagster/column_schema": md.column_schema(FORECASTS)},
+    metadata={"dagster/column_schema": md.columns_of(LATEST_SCHEMA)},
 )
 def latest_forecasts(
     context: dg.AssetExecutionContext,
@@ -217,25 +227,27 @@ def latest_forecasts(
     lake: dg.ResourceParam[Lake],
     tracking: dg.ResourceParam[ModelTracking],
 ) -> dg.MaterializeResult[None]:
-    """Forecasts at the newest decision time by the registered model, or by the baseline without one."""
-    panel = read_panel(lake)
-    newest = panel.features.filter(pl.col("as_of") == pl.col("as_of").max())
+    """Forecasts at the decision time by the registered model, or by the baseline.
+
+    The baseline forecasts where no model is registered, where it cannot be read, and where it is older
+    than the limits allow; `fallback_reason` says which.
+    """
+    features = lake.scan(DECISION_FEATURES).collect()
+    _, as_of = first_and_last(features["as_of"])
     source, reason = "champion", ""
     try:
-        registered = tracking.load_champion(settings.horizon_hours)
-        if registered is None:
-            raise StorageError("no model is registered yet")
-        forecasts = registered.forecaster.predict(newest)
+        registered = _fresh_champion(settings, tracking, as_of=as_of)
+        forecasts, trained_at = registered.forecaster.predict(features), registered.forecaster.span.train_end
         source = f"champion, version {registered.version}"
     except (StorageError, InsufficientHistoryError) as error:
         source, reason = "baseline", str(error)
         context.log.warning(f"falling back to the baseline forecaster: {error}")
-        _, as_of = first_and_last(newest["as_of"])
+        panel = read_panel(lake) if lake.exists(LABELS) else _NO_PANEL
         baseline = fit_baseline(
             panel.features, panel.labels, horizon_hours=settings.horizon_hours, train_end=as_of
         )
-        forecasts = baseline.predict(newest)
-    version = lake.replace(LATEST, forecasts)
+        forecasts, trained_at = baseline.predict(features), as_of  # nothing in it is ever out of date
+    version = lake.replace(LATEST, forecasts.with_columns(trained_at=pl.lit(trained_at).cast(UTC)))
     return dg.MaterializeResult(
         metadata={
             **md.stored(LATEST, version, rows=forecasts.height, market_label=market.label),
@@ -244,6 +256,21 @@ def latest_forecasts(
             "forecasts": md.table_preview(_annualised(forecasts), rows=60),
         }
     )
+
+
+def _fresh_champion(settings: Settings, tracking: ModelTracking, *, as_of: datetime) -> RegisteredForecaster:
+    """The registered model; StorageError where there is none, or it is older than the limits allow."""
+    registered = tracking.load_champion(settings.horizon_hours)
+    if registered is None:
+        raise StorageError("no model is registered yet")
+    age_hours = (as_of - registered.forecaster.span.train_end).total_seconds() / 3600
+    most = settings.risk_limits(as_of).max_model_age_hours
+    if age_hours > most:
+        raise StorageError(
+            f"model version {registered.version} knows nothing of the last {age_hours:,.0f} h, "
+            f"limit {most:g} h: run `make run` to train anew"
+        )
+    return registered
 
 
 def _annualised(forecasts: pl.DataFrame) -> pl.DataFrame:

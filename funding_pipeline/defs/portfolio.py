@@ -1,27 +1,26 @@
 """Layer 4: the plan, from the latest forecasts, neutral over the portfolio and on every venue."""
 
-from datetime import timedelta
-
 import dagster as dg
 import polars as pl
 
 from funding_pipeline.core.clock import first_and_last
 from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.market import Market
+from funding_pipeline.core.tables import FORECASTS
 from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.defs import metadata as md
+from funding_pipeline.defs.accounts import BOOK
+from funding_pipeline.defs.decision import DECISION_FEATURES, DecisionTime, tables_of_decision
 from funding_pipeline.defs.models import LATEST, data_versions
 from funding_pipeline.portfolio.live import plan_at
 from funding_pipeline.portfolio.plan import LEG_SCHEMA, PortfolioPlan
 from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
-from funding_pipeline.storage.market_tables import read_market_tables
+from funding_pipeline.trading.kept_books import kept_books
 
 GROUP = "portfolio"
 PLAN = "portfolio_plan"
-# Betas and basis risk look back this far, with room for gaps.
-_LOOK_BACK = timedelta(days=120)
 
 
 def portfolio_assets() -> list[dg.AssetsDefinition]:
@@ -31,24 +30,25 @@ def portfolio_assets() -> list[dg.AssetsDefinition]:
 
 @dg.asset(
     name=PLAN,
-    deps=[LATEST, "instruments", "prices", "settled_funding"],
+    deps=[LATEST, DECISION_FEATURES, BOOK, "instruments", "prices", "settled_funding"],
     group_name=GROUP,
     kinds={"cvxpy", "deltalake"},
     metadata={"dagster/column_schema": md.columns_of(LEG_SCHEMA)},
 )
 def portfolio_plan(
     context: dg.AssetExecutionContext,
+    config: DecisionTime,
     settings: dg.ResourceParam[Settings],
     market: dg.ResourceParam[Market],
     lake: dg.ResourceParam[Lake],
 ) -> dg.MaterializeResult[None]:
-    """Target positions at the newest decision time, starting from none held.
+    """Target positions at the decision time; in a rebalance from what the accounts hold, else from none held.
 
     Neutral per base, over the portfolio and, by beta, on every venue; costs counted; no leg at all
     is always allowed. Where no instrument can be traded the plan is empty and says why.
     """
     try:
-        plan = _plan(settings, lake)
+        plan = _plan(config, settings, market, lake)
     except InsufficientHistoryError as error:
         context.log.warning(f"no plan: {error}")
         version = lake.replace(PLAN, pl.DataFrame(schema=dict(LEG_SCHEMA)))
@@ -68,13 +68,24 @@ def portfolio_plan(
     )
 
 
-def _plan(settings: Settings, lake: Lake) -> PortfolioPlan:
-    forecasts = lake.scan(LATEST).collect()
+def _plan(config: DecisionTime, settings: Settings, market: Market, lake: Lake) -> PortfolioPlan:
+    forecasts = lake.scan(LATEST).select(*FORECASTS.columns).collect()
     _, as_of = first_and_last(forecasts["as_of"])
+    positions: dict[tuple[str, str], float] = {}
+    if config.at == "now":  # only where there is an account can anything be held
+        books = kept_books(lake.scan(BOOK).collect())
+        forecasts = forecasts.filter(pl.col("venue").is_in(list(books)))
+        positions = {
+            (venue, held.symbol): float(held.quantity)
+            for venue, book in books.items()
+            for held in book.positions
+        }
+        if forecasts.is_empty():
+            raise InsufficientHistoryError("no venue with an open account has a forecast")
     return plan_at(
-        tables=read_market_tables(lake, start=as_of - _LOOK_BACK, end=as_of),
+        tables=tables_of_decision(config, market=market, lake=lake, as_of=as_of),
         forecasts=forecasts,
-        positions={},
+        positions=positions,
         as_of=as_of,
         terms=load_venue_terms(),
         config=settings.portfolio_config(),

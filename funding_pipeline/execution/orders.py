@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from funding_pipeline.core.governance import TargetPosition
 from funding_pipeline.core.tables import UTC
+from funding_pipeline.market_data.instruments import parse_symbol
 from funding_pipeline.portfolio.legs import Floats, Ints, Leg, Universe
 
 ORDER_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
@@ -66,6 +68,32 @@ def order_list(
     ]
     frame = pl.DataFrame(orders, schema=dict(ORDER_SCHEMA), orient="row")
     return frame.sort("reduce_only", "venue", "symbol", descending=[True, False, False])
+
+
+def planned_targets(
+    legs: pl.DataFrame, steps: Mapping[tuple[str, str], Decimal | None]
+) -> tuple[TargetPosition, ...]:
+    """What a plan (portfolio.plan.LEG_SCHEMA) wants held, in the venues' steps, by venue and symbol.
+
+    Rounded as the order list is. Legs without a price are left out: nobody can judge them.
+    """
+    priced = legs.filter(pl.col("price").is_not_null()).sort("venue", "symbol")
+    parsed = [parse_symbol(symbol) for symbol in priced["symbol"]]
+    keys = list(zip(priced["venue"], priced["symbol"], strict=True))
+    rounded = rounded_positions(
+        priced["quantity_target"].to_numpy(),
+        before=priced["quantity_before"].to_numpy(),
+        steps=[None if step is None else float(step) for step in (steps.get(key) for key in keys)],
+        universe=Universe.of([Leg(*key, p.base, p.multiplier) for key, p in zip(keys, parsed, strict=True)]),
+    )
+    return tuple(
+        TargetPosition(*key, p.base, _exact(p.multiplier), _exact(quantity), _exact(price))
+        for key, p, quantity, price in zip(keys, parsed, rounded.tolist(), priced["price"], strict=True)
+    )
+
+
+def _exact(number: float) -> Decimal:
+    return Decimal(repr(number))
 
 
 def _with_terms(legs: pl.DataFrame, instruments: pl.DataFrame) -> pl.DataFrame:

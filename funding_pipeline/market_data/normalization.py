@@ -14,7 +14,7 @@ from datetime import timedelta
 import polars as pl
 
 from funding_pipeline.core.errors import MarketDataError
-from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, Market
+from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, Market, MarketSpan
 from funding_pipeline.core.tables import (
     ESTIMATED_FUNDING,
     OPEN_INTEREST,
@@ -169,9 +169,9 @@ class NormalizedMarket:
     refused_symbols: Mapping[str, str]
 
 
-def normalized_market(market: Market) -> NormalizedMarket:
-    """Read and normalize a whole market at once, in memory: for research and the command line."""
-    span = market.span()
+def normalized_market(market: Market, span: MarketSpan | None = None) -> NormalizedMarket:
+    """Read and normalize a market at once, in memory; `span`: a part of it, by default the whole."""
+    span = span or market.span()
     frames: dict[str, pl.DataFrame] = {}
     refused: list[pl.DataFrame] = []
     for raw_name in RAW_TABLES:

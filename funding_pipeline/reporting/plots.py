@@ -21,6 +21,7 @@ from funding_pipeline.reporting.plots_models import (
     plan_legs,
 )
 from funding_pipeline.reporting.plots_results import equity_curve, pnl_by_source
+from funding_pipeline.reporting.plots_trading import live_profit
 
 __all__ = [
     "book_depth",
@@ -29,6 +30,7 @@ __all__ = [
     "feature_importance",
     "forecast_against_realised",
     "funding_distribution",
+    "live_profit",
     "markdown_image",
     "plan_legs",
     "pnl_by_source",

@@ -39,6 +39,21 @@ class PnlBySource:
         """Sum of the sources."""
         return self.funding + self.basis + self.fees + self.slippage + self.liquidation
 
+    def rows(self) -> list[dict[str, str | float | None]]:
+        """Sources, their sum and what it leaves unexplained, for a table; USD, null where not known."""
+        sources = (
+            "funding",
+            "basis",
+            "fees",
+            "slippage",
+            "liquidation",
+            "total",
+            "equity_change",
+            "difference",
+        )
+        values = ((name, getattr(self, name)) for name in sources)
+        return [{"source": name, "usd": None if v is None else round(float(v), 6)} for name, v in values]
+
     @property
     def difference(self) -> Decimal | None:
         """What the sources do not explain."""

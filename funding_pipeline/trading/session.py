@@ -5,7 +5,7 @@ what it is made from (`setup`), reading books (`book_reading`), orders (`executo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +40,15 @@ class TradingSession:
     gateways: dict[str, PrivateGateway] = field(default_factory=dict)
     public: dict[str, PublicGateway] = field(default_factory=dict)
     down: dict[str, str] = field(default_factory=dict)
+    _open: Callable[[str], Awaitable[None]] | None = field(default=None, repr=False)
+
+    async def reopen(self, venue: str) -> bool:
+        """Try once more to open a venue that is down; whether it is open now. Raises no venue's failure.
+
+        A session whose gateways were given opens none."""
+        if self._open is not None and venue not in self.gateways:
+            await self._open(venue)
+        return venue in self.gateways
 
     def now(self) -> datetime:
         """The venues' time, UTC."""
@@ -68,7 +77,8 @@ class TradingSession:
         return self._arming().reason(self.now())
 
     def _arming(self) -> Arming:
-        return Arming(self.setup.is_live, bool(self.gateways), self.journal.armed_until())
+        armed_until = self.journal.armed_until() if self.setup.is_live else None  # asked before every order
+        return Arming(self.setup.is_live, bool(self.gateways), armed_until)
 
     def executor(self, owner: str = "executor") -> Executor:
         """An executor over the open gateways; it takes the journal's lock as `owner`."""
@@ -105,8 +115,12 @@ async def open_session(
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(setup.journal_url, now=lambda: moment_of(connection)))
         session = TradingSession(setup, connection, journal, connection.speed)
-        opening = [_open_venue(session, venue, stack, credentials or {}) for venue in setup.venues]
-        await asyncio.gather(*opening)
+
+        async def open_one(venue: str) -> None:
+            await _open_venue(session, venue, stack, credentials or {})
+
+        session._open = open_one
+        await asyncio.gather(*(open_one(venue) for venue in setup.venues))
         yield session
 
 

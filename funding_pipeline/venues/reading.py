@@ -68,6 +68,8 @@ class VenueReader:
         """Margin brackets of `symbols`, by floor; none where the venue tells them to a key's owner only."""
         for symbol in symbols:
             await self._market(symbol)
+        if not symbols:
+            return ()
         try:
             told = await self._tiers(list(symbols))
         except CredentialsError:
@@ -96,6 +98,9 @@ class VenueReader:
         return dict(self.dialect.raw_params(call))
 
     async def _markets(self, *, again: bool = False) -> Mapping[str, Json]:
+        loaded: Mapping[str, Json] | None = self._client.markets
+        if loaded and not again:
+            return loaded
         async with self._loading:
             markets: Mapping[str, Json] = await self._calls.read("load_markets", again)
         return markets

@@ -22,7 +22,10 @@ GRAPH = {
         "market_regimes", "funding_anomalies",
     },
     "portfolio": {"portfolio_plan"},
-    "execution": {"planned_orders"},
+    "decision": {"market_freshness", "decision_features"},
+    "execution": {
+        "planned_orders", "account_book", "risk_verdict", "executed_orders", "settlement_statement",
+    },
     "validation": {"backtest", "validation_report"},
 }  # fmt: skip
 BLOCKING_CHECKS = {
@@ -40,7 +43,7 @@ def _specs(definitions: dg.Definitions) -> list[dg.AssetSpec]:
     return list(definitions.resolve_all_asset_specs())
 
 
-def test_six_groups_with_their_assets(definitions: dg.Definitions) -> None:
+def test_groups_with_their_assets(definitions: dg.Definitions) -> None:
     found: dict[str, set[str]] = {}
     for spec in _specs(definitions):
         found.setdefault(str(spec.group_name), set()).add(spec.key.to_user_string())
@@ -69,7 +72,8 @@ def test_lineage_runs_from_raw_to_report(definitions: dg.Definitions) -> None:
     upstream = {
         s.key.to_user_string(): {d.asset_key.to_user_string() for d in s.deps} for s in _specs(definitions)
     }
-    reached, todo = set(), ["validation_report", "planned_orders"]
+    ends = ("validation_report", "planned_orders", "executed_orders", "settlement_statement")
+    reached, todo = set(), list(ends)
     while todo:
         name = todo.pop()
         if name not in reached:

@@ -64,6 +64,11 @@ class TradingRig:
         """As a new process would open it."""
         return Journal(self.url, now=self.now, commit_hook=lambda name: self.hook(name))
 
+    @property
+    def keys(self) -> Mapping[str, Credentials]:
+        """Keys of the accounts by venue."""
+        return self._keys
+
     # --- time
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.testnet.clock.now() / 1000, UTC)

@@ -1,0 +1,193 @@
+"""Layer 5: the risk verdict between plan and orders, the orders, and what settlements paid."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from funding_pipeline.core.errors import GovernanceError
+from funding_pipeline.core.governance import RiskVerdict
+from funding_pipeline.core.market import Market
+from funding_pipeline.core.tables import UTC
+from funding_pipeline.defs import metadata as md
+from funding_pipeline.defs.accounts import BOOK, GROUP, subject_of
+from funding_pipeline.defs.models import LATEST
+from funding_pipeline.defs.portfolio import PLAN
+from funding_pipeline.settings import Settings
+from funding_pipeline.storage.lake import Lake
+from funding_pipeline.trading.judging import Judgement, judge_plan
+from funding_pipeline.trading.rebalancing import ORDERS_SCHEMA, Rebalanced, carry_out, order_rows
+from funding_pipeline.trading.report import ExecutionReport
+from funding_pipeline.trading.session import open_session, require_accounts
+
+VERDICT = "risk_verdict"
+EXECUTED = "executed_orders"
+POOL = "trading"
+VERDICT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "verdict_id": pl.String,
+    "rebalance": pl.String,
+    "judged_at": UTC,
+    "expires_at": UTC,
+    "state": pl.String,
+    "limits_version": pl.String,
+    "venue": pl.String,
+    "symbol": pl.String,
+    "base": pl.String,
+    "decision": pl.String,
+    "quantity_target": pl.Float64,
+    "quantity_allowed": pl.Float64,
+    "price": pl.Float64,
+    "reasons": pl.String,
+}
+_SAID_ONCE = ("verdict_id", "rebalance", "judged_at", "expires_at")
+_KEPT = timedelta(days=30)
+
+
+def trading_assets() -> list[dg.AssetsDefinition]:
+    """Verdict and orders."""
+    return [risk_verdict, executed_orders]
+
+
+@dg.asset(
+    name=VERDICT,
+    deps=[PLAN, BOOK, LATEST],
+    group_name=GROUP,
+    kinds={"ccxt", "deltalake"},
+    pool=POOL,
+    metadata={"dagster/column_schema": md.columns_of(VERDICT_SCHEMA)},
+)
+def risk_verdict(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    market: dg.ResourceParam[Market],
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[None]:
+    """What of the plan may be held, leg by leg: passed, cut down or refused, with reasons and numbers.
+
+    Judged against what the accounts hold and the venues say at this moment. No order exists without it.
+    """
+    legs = lake.scan(PLAN).collect()
+    trained_at = lake.scan(LATEST).select(pl.col("trained_at").min()).collect().item()
+
+    async def judged() -> Judgement:
+        async with open_session(settings.trading_setup()) as session:
+            require_accounts(session)
+            return await judge_plan(session, legs, rebalance=subject_of(context), model_trained_at=trained_at)
+
+    judgement = asyncio.run(judged())
+    verdict = judgement.verdict
+    for problem in judgement.problems:
+        context.log.warning(problem)
+    frame = _verdict_rows(verdict)
+    version = lake.replace(VERDICT, frame)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(VERDICT, version, rows=frame.height, market_label=market.label),
+            "decision": verdict.decision if verdict.legs else "nothing is planned or held",
+            "state": verdict.state,
+            "limits_version": verdict.limits_version,
+            "verdict_id": verdict.verdict_id,
+            "breaches": md.table_of([{"breach": breach.text()} for breach in verdict.breaches]),
+            "legs": md.table_preview(
+                frame.drop("verdict_id", "rebalance", "judged_at", "expires_at"), rows=120
+            ),
+        }
+    )
+
+
+def _verdict_rows(verdict: RiskVerdict) -> pl.DataFrame:
+    rows = [
+        (
+            verdict.verdict_id,
+            verdict.rebalance,
+            verdict.judged_at,
+            verdict.expires_at,
+            verdict.state,
+            verdict.limits_version,
+            leg.target.venue,
+            leg.target.symbol,
+            leg.target.base,
+            leg.decision,
+            float(leg.target.quantity),
+            float(leg.allowed),
+            float(leg.target.price),
+            "; ".join(leg.reasons),
+        )
+        for leg in verdict.legs
+    ]
+    return pl.DataFrame(rows, schema=VERDICT_SCHEMA, orient="row")
+
+
+@dg.asset(
+    name=EXECUTED,
+    deps=[VERDICT],
+    group_name=GROUP,
+    kinds={"ccxt", "deltalake"},
+    pool=POOL,
+    metadata={"dagster/column_schema": md.columns_of(ORDERS_SCHEMA)},
+)
+def executed_orders(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    market: dg.ResourceParam[Market],
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[None]:
+    """Orders of the last 30 days; this run's are those that lead from what is held to what is allowed.
+
+    Each was written into the journal before it was sent. Safe to run again: what is done is not repeated.
+    """
+    verdict_id = _verdict_to_carry_out(lake)
+    if verdict_id is None:
+        version = lake.replace(EXECUTED, order_rows(()))
+        nothing = md.stored(EXECUTED, version, rows=0, market_label=market.label)
+        return dg.MaterializeResult(metadata={**nothing, "status": "nothing is planned or held"})
+
+    async def carried_out() -> tuple[Rebalanced, pl.DataFrame, str]:
+        async with open_session(settings.trading_setup()) as session:
+            verdict = session.journal.verdict(verdict_id)
+            if verdict is None:
+                raise GovernanceError(f"there is no risk verdict {verdict_id}: materialize {VERDICT} first")
+            done = await carry_out(session, verdict, owner=f"rebalance {context.run.run_id[:8]}")
+            rows = order_rows(session.journal.intents(since=session.now() - _KEPT))
+            return done, rows, session.permission_text()
+
+    done, rows, permission = asyncio.run(carried_out())
+    for problem in (*done.report.problems, *done.report.statement_problems, *done.problems):
+        context.log.warning(problem)
+    version = lake.replace(EXECUTED, rows)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(EXECUTED, version, rows=rows.height, market_label=market.label),
+            "trading": permission,
+            **_report(done.report),
+            "differences": md.table_of([{"difference": found.text()} for found in done.differences]),
+            "profit_usd": md.table_of(done.pnl.rows()),
+            "orders": md.table_preview(rows.filter(pl.col("verdict_id") == verdict_id), rows=120),
+        }
+    )
+
+
+def _verdict_to_carry_out(lake: Lake) -> str | None:
+    """Id of the verdict that was made last, if it is about any leg."""
+    found = lake.scan(VERDICT).select("verdict_id").first().collect()
+    return None if found.is_empty() else str(found.item())
+
+
+def _report(report: ExecutionReport) -> dict[str, Any]:
+    left = [
+        {"venue": leg.venue, "symbol": leg.symbol, "allowed": leg.allowed, "held": leg.after, "why": leg.note}
+        for leg in report.remaining
+    ]
+    return {
+        "status": report.status,
+        "orders_sent": report.orders_sent,
+        "orders_filled": report.orders_filled,
+        "orders_rejected": report.orders_rejected,
+        "residual_unhedged_usd": report.residual_unhedged_usd,
+        "seconds": {name: round(seconds, 3) for name, seconds in report.seconds.items()},
+        "not_as_allowed": md.table_of(left),
+        "given_up": list(report.given_up),
+        "problems": list(report.problems + report.statement_problems),
+    }

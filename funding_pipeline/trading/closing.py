@@ -1,0 +1,115 @@
+"""After a settlement: what was paid, against what was forecast, and profit by source since the last time.
+
+What lives here: putting statements, books and forecasts together. What does not: each of them
+(`statements`, `book_reading`, `pnl`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from funding_pipeline.core.trading import Fill, FundingPayment
+from funding_pipeline.execution.book import BookState, VenueBook
+from funding_pipeline.trading.book_reading import read_book
+from funding_pipeline.trading.orders import Key
+from funding_pipeline.trading.pnl import PnlBySource
+from funding_pipeline.trading.rebalancing import pnl_between
+from funding_pipeline.trading.session import TradingSession
+from funding_pipeline.trading.statements import FundingOfLeg, funding_by_leg, record_statements
+
+
+@dataclass(frozen=True)
+class SettlementStatement:
+    """Since `since`: payments, their legs against the forecast, profit by source (None: no earlier book)."""
+
+    since: datetime
+    book: BookState
+    payments: tuple[FundingPayment, ...]
+    funding: tuple[FundingOfLeg, ...]
+    pnl: PnlBySource | None
+    problems: tuple[str, ...]
+
+
+async def close_settlement(
+    session: TradingSession,
+    *,
+    previous: Mapping[str, VenueBook],
+    hourly_rates: Mapping[Key, float],
+    interval_hours: Mapping[Key, float],
+) -> SettlementStatement:
+    """Read the venues' statements into the journal and compare them with the forecast.
+
+    `previous`: books of the last time. `hourly_rates`: forecast per hour, as a fraction of notional, and
+    `interval_hours` between settlements, by leg. Raises JournalError; what a venue does not tell is named.
+    """
+    now = session.now()
+    since = min((book.at for book in previous.values()), default=now)
+    problems = await record_statements(
+        session.journal, session.gateways, _legs(session, previous), since=since, at_once=8
+    )
+    book, down = await read_book(session, betas={})
+    # What was traded at the very moment of the last book is in that book.
+    fills = [f for f in session.journal.fills(since=since) if since < f.traded_at <= book.at]
+    payments = [p for p in session.journal.payments(since=since) if since < p.settled_at <= book.at]
+    return SettlementStatement(
+        since=since,
+        book=book,
+        payments=tuple(payments),
+        funding=funding_by_leg(payments, _forecast(payments, previous, hourly_rates, interval_hours)),
+        pnl=_profit(session, previous, book, fills, since=since),
+        problems=(*problems, *down.values()),
+    )
+
+
+def _profit(
+    session: TradingSession,
+    previous: Mapping[str, VenueBook],
+    book: BookState,
+    fills: list[Fill],
+    *,
+    since: datetime,
+) -> PnlBySource | None:
+    if not previous:
+        return None
+    return pnl_between(session, previous, book.venues, fills, since=since, until=book.at)
+
+
+def _legs(session: TradingSession, previous: Mapping[str, VenueBook]) -> set[Key]:
+    """Instruments that may have been paid: ever ordered, or held the last time."""
+    held = {(book.venue, p.symbol) for book in previous.values() for p in book.positions}
+    records = session.journal.intents()
+    return held | {(r.intent.request.venue, r.intent.request.symbol) for r in records}
+
+
+def _forecast(
+    payments: list[FundingPayment],
+    previous: Mapping[str, VenueBook],
+    hourly_rates: Mapping[Key, float],
+    interval_hours: Mapping[Key, float],
+) -> dict[Key, Decimal]:
+    """Cash that the forecast expected of the settlements that were paid, quote units.
+
+    The notional is what the venue charged (payment / rate) where it tells the rate, else that of the
+    position held the last time.
+    """
+    expected: dict[Key, Decimal] = {}
+    for payment in payments:
+        key = (payment.venue, payment.symbol)
+        notional = _struck(payment) or _held(previous, key)
+        if key not in hourly_rates or key not in interval_hours or notional is None:
+            continue
+        cash = -notional * Decimal(repr(hourly_rates[key] * interval_hours[key]))
+        expected[key] = expected.get(key, Decimal(0)) + cash
+    return expected
+
+
+def _struck(payment: FundingPayment) -> Decimal | None:
+    """Signed notional from cash = -notional x rate."""
+    return -payment.amount / Decimal(repr(payment.rate)) if payment.rate else None
+
+
+def _held(previous: Mapping[str, VenueBook], key: Key) -> Decimal | None:
+    book = previous.get(key[0])
+    found = [p for p in book.positions if p.symbol == key[1]] if book is not None else []
+    return found[0].quantity * found[0].mark_price if found and found[0].mark_price is not None else None

@@ -1,0 +1,169 @@
+"""A rebalance and the close of a settlement as Dagster runs, against accounts on the testnet."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from funding_pipeline.core.governance import Heartbeat
+from funding_pipeline.definitions import build_definitions
+from funding_pipeline.defs.jobs import REBALANCE, SETTLEMENT_CLOSE
+from funding_pipeline.market.venue_market import VenueMarket
+from funding_pipeline.settings import Settings
+from funding_pipeline.storage.journal import Journal
+from funding_pipeline.storage.lake import Lake
+from funding_pipeline.venues.credentials import variable_name
+from funding_pipeline.venues.registry import dialect_of
+from funding_pipeline_tests.testnet.running import NOW, RunningTestnet, running_testnet
+
+
+class Desk:
+    """A testnet with an account per venue whose keys are in the environment, and jobs to run on it."""
+
+    def __init__(self, testnet: RunningTestnet, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.testnet = testnet
+        self.settings = Settings(
+            market="simulated",
+            home=folder,
+            simulated_from=datetime(2024, 1, 1, tzinfo=UTC),
+            simulated_to=NOW,
+            testnet_port=testnet.port,
+        )
+        for venue in self.settings.trading_setup().venues:
+            made = testnet.new_account(venue, "200000")
+            for name in dialect_of(venue).credentials:
+                patch.setenv(variable_name(venue, name), str(made[name]))
+        self.lake = Lake(str(folder / "lake"))
+        self.journal = Journal(self.settings.trading_setup().journal_url, now=self.now)
+        self.journal.beat(Heartbeat("guard", self.now()))
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.testnet.clock.now() / 1000, UTC)
+
+    def run(self, job: str, **tags: str) -> dg.ExecuteInProcessResult:
+        with dg.DagsterInstance.ephemeral() as instance:
+            definitions = build_definitions(settings=self.settings)
+            return definitions.resolve_job_def(job).execute_in_process(
+                instance=instance, tags=tags, raise_on_error=False
+            )
+
+    def held(self) -> dict[tuple[str, str], float]:
+        """What the engines say is held."""
+        found = {}
+        for venue, exchange in self.testnet.exchanges.items():
+            for account in exchange.accounts():
+                for position in exchange.positions(account):
+                    found[venue, position.symbol] = float(position.quantity)
+        return found
+
+
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """History fetched once: what is fetched is never fetched again."""
+    folder = tmp_path_factory.mktemp("landed")
+    with running_testnet() as testnet, pytest.MonkeyPatch.context() as patch:
+        testnet.clock.advance(seconds=600)
+        market = Desk(testnet, folder, patch).settings.open_market()
+        assert isinstance(market, VenueMarket)
+        market.fetch()
+    return folder / "landing"
+
+
+@pytest.fixture
+def desk(landed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    shutil.copytree(landed, tmp_path / "landing")
+    with running_testnet() as testnet:
+        testnet.clock.advance(seconds=600)
+        yield Desk(testnet, tmp_path, monkeypatch)
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    found = result.asset_materializations_for_node(asset)[0].metadata
+    return {name: value.value for name, value in found.items()}
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    failed = [event for event in result.all_events if event.is_step_failure]
+    return failed[0].step_failure_data.error.to_string() if failed else ""
+
+
+def test_a_rebalance_holds_what_the_verdict_allows_and_a_close_says_what_was_paid(desk: Desk) -> None:
+    result = desk.run(REBALANCE, **{"funding/settlement": "2024-02-01T01:00:00+00:00"})
+    assert result.success, failure(result)
+    done = metadata(result, "executed_orders")
+    assert (done["status"], done["residual_unhedged_usd"]) == ("done", 0.0)
+    assert done["orders_filled"] == done["orders_sent"] > 0
+    assert done["differences"] == "none"
+    verdict = desk.lake.scan("risk_verdict").collect()
+    assert set(verdict["rebalance"]) == {"2024-02-01T01:00:00+00:00"}
+    allowed = {
+        (venue, symbol): quantity
+        for venue, symbol, quantity in verdict.select("venue", "symbol", "quantity_allowed").iter_rows()
+        if quantity
+    }
+    assert desk.held() == allowed
+    orders = desk.lake.scan("executed_orders").collect()
+    assert set(orders["verdict_id"]) == set(verdict["verdict_id"])
+    assert metadata(desk.run(SETTLEMENT_CLOSE), "settlement_statement")["profit_usd"] == "none"
+    desk.testnet.clock.advance(hours=1)
+    close = desk.run(SETTLEMENT_CLOSE)
+    assert close.success, failure(close)
+    sources = dict(desk.lake.scan("settlement_statement").select("source", "usd").collect().iter_rows())
+    assert sources["funding"] != 0
+    assert abs(sources["difference"]) < 0.01
+    assert "hyperliquid" in metadata(close, "settlement_statement")["funding_by_leg"]
+
+
+def test_a_second_rebalance_starts_from_what_is_held(desk: Desk) -> None:
+    assert desk.run(REBALANCE).success
+    before = desk.held()
+    assert desk.run(REBALANCE).success
+    plan = desk.lake.scan("portfolio_plan").collect()
+    planned_from = {
+        (venue, symbol): quantity
+        for venue, symbol, quantity in plan.select("venue", "symbol", "quantity_before").iter_rows()
+        if quantity
+    }
+    assert planned_from == pytest.approx(before)
+
+
+def test_halted_sends_nothing_and_says_so(desk: Desk) -> None:
+    desk.journal.set_state("HALTED", reason="a test", by="person test")
+    result = desk.run(REBALANCE)
+    assert result.success, failure(result)
+    assert metadata(result, "risk_verdict")["state"] == "HALTED"
+    assert desk.held() == {}
+    assert desk.lake.scan("executed_orders").collect().is_empty()
+
+
+def test_without_a_sign_of_life_of_the_guard_nothing_is_opened(desk: Desk) -> None:
+    desk.testnet.clock.advance(seconds=120)
+    result = desk.run(REBALANCE)
+    assert desk.held() == {}
+    assert "guard" in str(metadata(result, "executed_orders"))
+
+
+def test_a_plan_of_long_ago_is_not_judged(desk: Desk) -> None:
+    assert desk.run(REBALANCE).success
+    desk.testnet.clock.advance(hours=3)
+    definitions = build_definitions(settings=desk.settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, asset_selection=[dg.AssetKey("risk_verdict")], raise_on_error=False
+        )
+    assert not result.success
+    assert "make a new one" in failure(result)
+
+
+def test_a_venue_without_keys_is_left_out_by_name(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FUNDING_BYBIT_API_KEY")
+    result = desk.run(REBALANCE)
+    assert result.success, failure(result)
+    book = desk.lake.scan("account_book").filter(pl.col("venue") == "bybit").collect()
+    assert "FUNDING_BYBIT_API_KEY" in book["problem"][0]
+    assert not any(venue == "bybit" for venue, _ in desk.held())
