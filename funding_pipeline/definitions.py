@@ -1,4 +1,4 @@
-"""The only thing Dagster loads: assets, checks, jobs and resources of one market."""
+"""The only thing Dagster loads: assets, checks, jobs, sensors and resources of one market."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,8 @@ from funding_pipeline.defs.accounts import account_assets
 from funding_pipeline.defs.decision import decision_assets
 from funding_pipeline.defs.execution import execution_assets
 from funding_pipeline.defs.features import feature_assets
-from funding_pipeline.defs.jobs import jobs
+from funding_pipeline.defs.governance import governance_jobs
+from funding_pipeline.defs.jobs import research_jobs, trading_jobs
 from funding_pipeline.defs.market_data import market_data_assets
 from funding_pipeline.defs.market_state import market_state_assets
 from funding_pipeline.defs.models import model_assets
@@ -17,8 +18,10 @@ from funding_pipeline.defs.partitions import market_partitions, quarter_partitio
 from funding_pipeline.defs.portfolio import portfolio_assets
 from funding_pipeline.defs.quality_checks import quality_checks
 from funding_pipeline.defs.resources import build_resources
+from funding_pipeline.defs.sensors import sensors
 from funding_pipeline.defs.statements import statement_assets
 from funding_pipeline.defs.trading import trading_assets
+from funding_pipeline.defs.trading_state import trading_state_spec
 from funding_pipeline.defs.validation import validation_assets
 from funding_pipeline.settings import Settings, load_settings
 
@@ -36,6 +39,7 @@ def build_definitions(
     market = settings.open_market()
     span = market.span()
     by_venue = market_partitions(span)
+    trading = trading_jobs()
     return dg.Definitions(
         assets=[
             *market_data_assets(by_venue),
@@ -48,10 +52,12 @@ def build_definitions(
             *account_assets(),
             *trading_assets(),
             *statement_assets(),
+            trading_state_spec(),
             *validation_assets(),
         ],
         asset_checks=quality_checks(by_venue),
-        jobs=jobs(),
+        jobs=[*research_jobs(), *trading, *governance_jobs()],
+        sensors=sensors(jobs=trading),
         loggers=loggers,
         # Steps are seconds long and share heavy imports: one process a run, not one a step.
         executor=dg.in_process_executor,

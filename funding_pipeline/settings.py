@@ -22,7 +22,7 @@ from pydantic_settings import (
 from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.core.market import Market
 from funding_pipeline.execution.config import ExecutionConfig
-from funding_pipeline.execution.limits import RiskLimits
+from funding_pipeline.execution.limits import RiskLimits, limits_at
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.trading.setup import TradingMode, TradingSetup
 
@@ -197,6 +197,10 @@ class Settings(BaseSettings):
             alert_urls=_names(self.alert_urls),
             escalation_urls=_names(self.escalation_urls),
         )
+
+    def risk_limits(self, at: datetime) -> RiskLimits:
+        """The configured limits in force at `at`."""
+        return limits_at(self._risk_limits(), at)
 
     def _risk_limits(self) -> tuple[RiskLimits, ...]:
         """The configured limits, or the defaults for the capital."""

@@ -13,21 +13,21 @@ from funding_pipeline.defs.features import FEATURES
 from funding_pipeline.defs.market_data import REFERENCE_TABLES
 from funding_pipeline.defs.models import LATEST
 from funding_pipeline.defs.portfolio import PLAN
+from funding_pipeline.defs.run_tags import CLOSE, CLOSE_RUN, REBALANCE, REBALANCE_RUN, RESEARCH_RUN
 from funding_pipeline.defs.statements import STATEMENT
 from funding_pipeline.defs.trading import EXECUTED, VERDICT
+from funding_pipeline.defs.trading_state import TRADING_STATE
 
 LOAD = "load_market_data"
 REFERENCE = "refresh_reference_data"
 BUILD_FEATURES = "build_features"
 RESEARCH = "forecast_plan_and_validate"
-REBALANCE = "rebalance"
-SETTLEMENT_CLOSE = "settlement_close"
 _REBALANCE = (FRESHNESS, DECISION_FEATURES, LATEST, BOOK, PLAN, VERDICT, EXECUTED)
-_TRADING_ONLY = (FRESHNESS, BOOK, VERDICT, EXECUTED, STATEMENT)
+_TRADING_ONLY = (FRESHNESS, BOOK, VERDICT, EXECUTED, STATEMENT, TRADING_STATE)
 
 
-def jobs() -> list[UnresolvedAssetJobDefinition]:
-    """Loading, research and trading."""
+def research_jobs() -> list[UnresolvedAssetJobDefinition]:
+    """Loading and research: what `funding-pipeline run` executes."""
     reference = dg.AssetSelection.assets(*REFERENCE_TABLES)
     features = dg.AssetSelection.assets(FEATURES)
     market_data = dg.AssetSelection.groups("market_data")
@@ -36,27 +36,43 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
             LOAD,
             market_data - reference,
             description="Raw and normalized market data with their checks, for chosen venues and quarters.",
+            tags=dict(RESEARCH_RUN),
         ),
         dg.define_asset_job(
-            REFERENCE, reference, description="Instruments, funding intervals and quarantine, with checks."
+            REFERENCE,
+            reference,
+            description="Instruments, funding intervals and quarantine, with checks.",
+            tags=dict(RESEARCH_RUN),
         ),
-        dg.define_asset_job(BUILD_FEATURES, features, description="The feature panel for chosen quarters."),
+        dg.define_asset_job(
+            BUILD_FEATURES,
+            features,
+            description="The feature panel for chosen quarters.",
+            tags=dict(RESEARCH_RUN),
+        ),
         dg.define_asset_job(
             RESEARCH,
             dg.AssetSelection.all() - market_data - features - dg.AssetSelection.assets(*_TRADING_ONLY),
             description="Labels, forecasts, regimes, plan, orders, back-test and report on what is loaded.",
+            tags=dict(RESEARCH_RUN),
         ),
+    ]
+
+
+def trading_jobs() -> list[UnresolvedAssetJobDefinition]:
+    """What the settlement sensor asks for: before a settlement, and after it."""
+    return [
         dg.define_asset_job(
             REBALANCE,
             dg.AssetSelection.assets(*_REBALANCE),
             description="Newest rows, forecast, plan from what is held, risk verdict, orders.",
             config={"ops": {name: {"config": {"at": "now"}} for name in (DECISION_FEATURES, PLAN)}},
-            tags={"dagster/max_retries": "0"},
+            tags=dict(REBALANCE_RUN),
         ),
         dg.define_asset_job(
-            SETTLEMENT_CLOSE,
+            CLOSE,
             dg.AssetSelection.assets(FRESHNESS, STATEMENT),
             description="Newest rows, and what the settlement paid as the venues state it.",
-            tags={"dagster/max_retries": "0"},
+            tags=dict(CLOSE_RUN),
         ),
     ]

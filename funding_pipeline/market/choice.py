@@ -3,9 +3,11 @@
 What lives here: putting together a `VenueMarket`. What does not: reading settings, or the rows.
 """
 
+import http.client
 import json
 import urllib.request
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -78,6 +80,24 @@ def testnet_now(port: int) -> datetime | None:
     return None if clock is None else datetime.fromtimestamp(clock["now_ms"] / 1000, UTC)
 
 
+@dataclass(frozen=True)
+class MarketTime:
+    """The venues' time, UTC, and how many of its seconds pass in one of this machine."""
+
+    now: datetime
+    speed: float = 1.0
+
+
+def market_time(testnet_port: int | None) -> MarketTime | None:
+    """Of the local testnet on a port (None where none is running), or of the exchanges (port None)."""
+    if testnet_port is None:
+        return MarketTime(datetime.now(UTC))
+    clock = _ask_clock(testnet_port)
+    if clock is None:
+        return None
+    return MarketTime(datetime.fromtimestamp(clock["now_ms"] / 1000, UTC), float(clock.get("speed", 1.0)))
+
+
 def served_market(port: int) -> str | None:
     """The identity of the market that a testnet on `port` serves, or None when none is running there."""
     clock = _ask_clock(port)
@@ -90,7 +110,7 @@ def _ask_clock(port: int) -> dict[str, Any] | None:
             f"http://{LOOPBACK}:{port}/admin/clock", timeout=_CLOCK_TIMEOUT_SECONDS
         ) as answer:
             clock: dict[str, Any] = json.loads(answer.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return None
     return clock if isinstance(clock, dict) and "now_ms" in clock else None
 

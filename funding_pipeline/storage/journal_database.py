@@ -38,6 +38,8 @@ from funding_pipeline.storage.journal_schema import (
 from funding_pipeline.storage.journal_types import UnreadableValueError
 
 _WRITES = "journal_writes"
+_VERSION = select(schema_version.c.version)
+_LOCKED_VERSION = _VERSION.with_for_update()
 
 
 def utc_now() -> datetime:
@@ -98,9 +100,7 @@ class JournalDatabase:
             with self._engine.connect() as connection:
                 connection.execution_options(**{_WRITES: True})
                 with connection.begin():
-                    _require_version(
-                        connection.scalar(select(schema_version.c.version).with_for_update()), self.name
-                    )
+                    _require_version(connection.scalar(_LOCKED_VERSION), self.name)
                     yield connection
                     self._commit_hook(f"before:{name}")
             self._commit_hook(f"after:{name}")
@@ -151,7 +151,7 @@ def _has_tables(connection: Connection, name: str) -> bool:
     """Whether this is a journal already; raises JournalError for one of another version."""
     if not inspect(connection).has_table(schema_version.name):
         return False
-    _require_version(connection.scalar(select(schema_version.c.version)), name)
+    _require_version(connection.scalar(_VERSION), name)
     return True
 
 

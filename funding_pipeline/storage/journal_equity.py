@@ -9,7 +9,7 @@ Money that is brought in or taken out looks like profit or loss here: `rebase_eq
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import insert, select
+from sqlalchemy import Float, cast, func, insert, select
 
 from funding_pipeline.storage.journal_database import JournalDatabase
 from funding_pipeline.storage.journal_schema import equities
@@ -52,9 +52,10 @@ class EquityJournal(JournalDatabase):
                 .order_by(equities.c.sequence.desc())
                 .limit(1)
             )
-            marks = connection.scalars(
-                select(equities.c.equity_usd).where(equities.c.sequence >= (begun or 0))
-            )
+            since = equities.c.sequence >= (begun or 0)
+            rough = cast(equities.c.equity_usd, Float)  # exact is decided among those alike
+            highest = select(func.max(rough)).where(since).scalar_subquery()
+            marks = connection.scalars(select(equities.c.equity_usd).where(since, rough >= highest))
             return max((Decimal(mark) for mark in marks), default=None)
 
     def equity_history(self, since: datetime) -> tuple[tuple[datetime, Decimal], ...]:

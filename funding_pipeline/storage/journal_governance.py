@@ -18,6 +18,8 @@ from funding_pipeline.storage.journal_schema import armings, states, tightenings
 
 _STRICTNESS: tuple[TradingState, ...] = ("ACTIVE", "REDUCING", "HALTED")
 _STATE = select(states.c.state, states.c.reason, states.c.by, states.c.since)
+_NEWEST_STATE = _STATE.order_by(states.c.sequence.desc()).limit(1)
+"""Made once, as all statements that every order needs: building one takes longer than running it."""
 
 
 class GovernanceJournal(JournalDatabase):
@@ -29,19 +31,31 @@ class GovernanceJournal(JournalDatabase):
             return current_state(connection)
 
     def set_state(
-        self, state: TradingState, *, reason: str, by: str, stricter_only: bool = False
+        self,
+        state: TradingState,
+        *,
+        reason: str,
+        by: str,
+        stricter_only: bool = False,
+        loosens: StateRecord | None = None,
     ) -> StateRecord:
         """Change the trading state; once this returns no intent against it can be written.
 
         The same state for the same reason by the same one is kept once. `stricter_only`: for machines;
-        a stricter state that someone set is left as it is, and returned.
+        a stricter state that someone set is left as it is, and returned. `loosens`: what a person looked
+        at before loosening; GovernanceError where something stricter than the new state holds by now.
         """
         _require_choice(state)
         _require_text(reason=reason, by=by)
         with self._write("set_state") as connection:
             now_held = current_state(connection)
-            if stricter_only and _STRICTNESS.index(now_held.state) > _STRICTNESS.index(state):
+            if stricter_only and _is_stricter(now_held.state, state):
                 return now_held
+            if loosens is not None and now_held != loosens and _is_stricter(now_held.state, state):
+                raise GovernanceError(
+                    f"trading became {now_held.state} by {now_held.by} at this moment ({now_held.reason}): "
+                    "look, and try again"
+                )
             if (now_held.state, now_held.reason, now_held.by) == (state, reason, by):
                 return now_held
             record = StateRecord(state=state, reason=reason, by=by, since=self.now())
@@ -114,8 +128,8 @@ class GovernanceJournal(JournalDatabase):
 
 def current_state(connection: Connection) -> StateRecord:
     """The last state that was set, as this transaction sees it."""
-    row = connection.execute(_STATE.order_by(states.c.sequence.desc()).limit(1)).mappings().one()
-    return StateRecord(**row)
+    row = connection.execute(_NEWEST_STATE).one()
+    return StateRecord(state=row.state, reason=row.reason, by=row.by, since=row.since)
 
 
 def _tightened(connection: Connection) -> dict[str, float]:
@@ -126,6 +140,10 @@ def _tightened(connection: Connection) -> dict[str, float]:
         .order_by(tightenings.c.sequence)
     )
     return {row.name: row.value for row in rows}
+
+
+def _is_stricter(one: TradingState, other: TradingState) -> bool:
+    return _STRICTNESS.index(one) > _STRICTNESS.index(other)
 
 
 def _require_choice(state: str) -> None:

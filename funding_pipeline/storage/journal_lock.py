@@ -19,6 +19,9 @@ from funding_pipeline.core.errors import ExecutionLockedError, JournalError
 from funding_pipeline.storage.journal_database import JournalDatabase
 from funding_pipeline.storage.journal_schema import EXECUTOR_LOCK, locks
 
+_ROW = select(locks).where(locks.c.name == EXECUTOR_LOCK)
+_CHANGE = update(locks).where(locks.c.name == EXECUTOR_LOCK)
+
 
 @dataclass(frozen=True)
 class Lease:
@@ -119,8 +122,8 @@ def _require_free(row: Row[Any], at: datetime) -> None:
 
 
 def _row(connection: Connection) -> Row[Any]:
-    return connection.execute(select(locks).where(locks.c.name == EXECUTOR_LOCK)).one()
+    return connection.execute(_ROW).one()
 
 
 def _set(connection: Connection, **values: Any) -> None:
-    connection.execute(update(locks).where(locks.c.name == EXECUTOR_LOCK).values(**values))
+    connection.execute(_CHANGE, values)

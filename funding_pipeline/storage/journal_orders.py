@@ -6,11 +6,10 @@ a halt that has been committed is never overlooked.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from funding_pipeline.core.errors import GovernanceError, JournalError
 from funding_pipeline.core.governance import (
@@ -34,6 +33,26 @@ _ORDER = {f"order_{name}": column for name, column in orders.c.items()}
 _RECORDS = select(intents, *(column.label(name) for name, column in _ORDER.items())).join_from(
     intents, orders, orders.c.intent_id == intents.c.client_order_id, isouter=True
 )
+_BY_KEY = intents.c.client_order_id == bindparam("key")
+_RECORD = _RECORDS.where(_BY_KEY)
+_KNOWN = select(intents.c.sequence).where(_BY_KEY)
+_WAITING = (
+    select(intents.c.client_order_id, intents.c.outcome)
+    .where(
+        intents.c.outcome.in_(_UNRESOLVED),
+        intents.c.venue == bindparam("at_venue"),
+        intents.c.symbol == bindparam("in_symbol"),
+    )
+    .limit(1)
+)
+_LAST_ATTEMPT = select(func.max(intents.c.attempt)).where(
+    intents.c.strategy == bindparam("of_strategy"),
+    intents.c.rebalance == bindparam("of_rebalance"),
+    intents.c.leg == bindparam("of_leg"),
+)
+_NEW_INTENT, _NEW_ORDER = insert(intents), insert(orders)
+_RESOLVE = update(intents).where(_BY_KEY)
+_NEWER_ORDER = update(orders).where(orders.c.intent_id == bindparam("key"))
 
 
 class OrderJournal(LockJournal):
@@ -57,7 +76,7 @@ class OrderJournal(LockJournal):
             _require_verdict(self._saved_verdict(connection, intent.verdict_id), intent, at)
             _require_new(connection, intent)
             _require_resolved(connection, intent.request)
-            connection.execute(insert(intents).values(**_columns(intent), outcome="pending"))
+            connection.execute(_NEW_INTENT, _columns(intent) | {"outcome": "pending"})
 
     def record_outcome(
         self,
@@ -77,15 +96,13 @@ class OrderJournal(LockJournal):
             if known is None:
                 raise JournalError(f"there is no intent {client_order_id} in the journal")
             _require_transition(known, outcome)
-            connection.execute(
-                update(intents)
-                .where(intents.c.client_order_id == client_order_id)
-                .values(
-                    outcome=outcome,
-                    error=error if error is not None else known.error,
-                    resolved_at=None if outcome == "unknown" else known.resolved_at or self.now(),
-                )
-            )
+            values = {
+                "key": client_order_id,
+                "outcome": outcome,
+                "error": error if error is not None else known.error,
+                "resolved_at": None if outcome == "unknown" else known.resolved_at or self.now(),
+            }
+            connection.execute(_RESOLVE, values)
             if order is not None:
                 _keep_order(connection, known, order)
 
@@ -117,14 +134,9 @@ class OrderJournal(LockJournal):
 
     def next_attempt(self, strategy: str, rebalance: str, leg: str) -> int:
         """One more than the attempts made for this leg of this rebalance; the first is 1."""
+        wanted = {"of_strategy": strategy, "of_rebalance": rebalance, "of_leg": leg}
         with self._read() as connection:
-            last = connection.scalar(
-                select(func.max(intents.c.attempt)).where(
-                    intents.c.strategy == strategy,
-                    intents.c.rebalance == rebalance,
-                    intents.c.leg == leg,
-                )
-            )
+            last = connection.scalar(_LAST_ATTEMPT, wanted)
         return FIRST_ATTEMPT if last is None else int(last) + 1
 
 
@@ -168,21 +180,13 @@ def _require_verdict(verdict: RiskVerdict | None, intent: OrderIntent, at: datet
 
 
 def _require_new(connection: Connection, intent: OrderIntent) -> None:
-    known = select(intents.c.sequence).where(intents.c.client_order_id == intent.client_order_id)
-    if connection.scalar(known) is not None:
+    if connection.scalar(_KNOWN, {"key": intent.client_order_id}) is not None:
         raise JournalError(f"intent {intent.client_order_id} ({intent.leg}) is in the journal already")
 
 
 def _require_resolved(connection: Connection, request: OrderRequest) -> None:
-    waiting = connection.execute(
-        select(intents.c.client_order_id, intents.c.outcome)
-        .where(
-            intents.c.outcome.in_(_UNRESOLVED),
-            intents.c.venue == request.venue,
-            intents.c.symbol == request.symbol,
-        )
-        .limit(1)
-    ).one_or_none()
+    instrument = {"at_venue": request.venue, "in_symbol": request.symbol}
+    waiting = connection.execute(_WAITING, instrument).one_or_none()
     if waiting is not None:
         raise GovernanceError(
             f"intent {waiting.client_order_id} for {request.symbol} on {request.venue} is "
@@ -210,9 +214,9 @@ def _keep_order(connection: Connection, known: IntentRecord, order: OrderState) 
         )
     key = known.intent.client_order_id
     if known.order is None:
-        connection.execute(insert(orders).values(intent_id=key, **asdict(order)))
+        connection.execute(_NEW_ORDER, {"intent_id": key, **vars(order)})
     elif not _is_older(order, known.order):
-        connection.execute(update(orders).where(orders.c.intent_id == key).values(**asdict(order)))
+        connection.execute(_NEWER_ORDER, {"key": key, **vars(order)})
 
 
 def _is_older(order: OrderState, kept: OrderState) -> bool:
@@ -227,8 +231,8 @@ def _unresolved(venue: str | None, symbol: str | None) -> Select[Any]:
 
 
 def _find(connection: Connection, key: str) -> IntentRecord | None:
-    found = _records(connection, _RECORDS.where(intents.c.client_order_id == key))
-    return found[0] if found else None
+    row = connection.execute(_RECORD, {"key": key}).mappings().one_or_none()
+    return None if row is None else _record(row)
 
 
 def _records(connection: Connection, wanted: Select[Any]) -> tuple[IntentRecord, ...]:
@@ -239,7 +243,7 @@ def _records(connection: Connection, wanted: Select[Any]) -> tuple[IntentRecord,
 def _columns(intent: OrderIntent) -> dict[str, Any]:
     """Columns of an intent: its own fields and those of its request, which are named alike."""
     values = {name: value for name, value in vars(intent).items() if name != "request"}
-    return values | asdict(intent.request)
+    return values | vars(intent.request)
 
 
 def _record(row: Mapping[Any, Any]) -> IntentRecord:

@@ -231,5 +231,11 @@ alerts = Table(
     _time("raised_at"),
     Column("numbers", Document, nullable=False),
     Column("repeats", Integer, nullable=False),
+    _time("began_at"),
+    _time("seen_at"),
+    _time("escalated_at", nullable=True),
+    _time("acknowledged_at", nullable=True),
+    _text("acknowledged_by", nullable=True),
     Index("alerts_by_key", "key", "sequence"),
 )
+"""`began_at`: since when it has gone on without a pause; `seen_at`: when it was last raised."""

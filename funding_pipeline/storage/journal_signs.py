@@ -1,18 +1,22 @@
 """The part of the journal that keeps signs of life and alerts.
 
-What lives here: the last heartbeat of each process, and alerts without their repeats. What does not:
-sending alerts to people (`guard`).
+What lives here: the last heartbeat of each process, alerts without their repeats, and who knows of them.
+What does not: sending alerts to people (`guard`).
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from funding_pipeline.core.governance import Alert, Heartbeat
 from funding_pipeline.storage.journal_database import JournalDatabase
 from funding_pipeline.storage.journal_schema import SEVERITIES, alerts, heartbeats
 
 _ALERT = ("key", "severity", "title", "action", "raised_at", "numbers")
+_HEARTBEAT = select(heartbeats).where(heartbeats.c.process == bindparam("of_process"))
+_PAUSES_PER_WINDOW = 5
+"""An alert has ended when it was not raised for this part of the window."""
 
 
 class SignJournal(JournalDatabase):
@@ -34,26 +38,66 @@ class SignJournal(JournalDatabase):
     def heartbeat(self, process: str) -> Heartbeat | None:
         """The last sign of life of a process, or None if it never gave one."""
         with self._read() as connection:
-            rows = connection.execute(select(heartbeats).where(heartbeats.c.process == process))
-            row = rows.mappings().one_or_none()
+            row = connection.execute(_HEARTBEAT, {"of_process": process}).mappings().one_or_none()
         return None if row is None else Heartbeat(**row)
 
     def raise_alert(self, alert: Alert) -> bool:
         """Keep an alert; False for a repeat, which need not be sent again.
 
-        A repeat has the key of an alert of at least its severity raised less than `alert_window` before.
+        A repeat has the key of an alert of at least its severity that was raised less than `alert_window`
+        before, or that somebody has acknowledged and that has gone on since.
         """
         with self._write("raise_alert") as connection:
-            last = connection.execute(
-                select(alerts).where(alerts.c.key == alert.key).order_by(alerts.c.sequence.desc()).limit(1)
-            ).one_or_none()
-            is_near = last is not None and alert.raised_at - last.raised_at < self.alert_window
-            if last is not None and is_near and _rank(alert.severity) <= _rank(last.severity):
+            last = _last(connection, alert.key)
+            at = alert.raised_at
+            goes_on = last is not None and at - last.seen_at <= self.alert_window / _PAUSES_PER_WINDOW
+            is_lesser = last is not None and _rank(alert.severity) <= _rank(last.severity)
+            is_acknowledged = last is not None and goes_on and last.acknowledged_at is not None
+            if (
+                last is not None
+                and is_lesser
+                and (at - last.raised_at < self.alert_window or is_acknowledged)
+            ):
                 again = update(alerts).where(alerts.c.sequence == last.sequence)
-                connection.execute(again.values(repeats=last.repeats + 1))
+                began_at = last.began_at if goes_on else at
+                seen_at = max(at, last.seen_at)
+                connection.execute(again.values(repeats=last.repeats + 1, seen_at=seen_at, began_at=began_at))
                 return False
             values = {name: getattr(alert, name) for name in _ALERT}
-            connection.execute(insert(alerts).values(**values, repeats=0))
+            began_at = last.began_at if last is not None and goes_on and is_lesser else at
+            connection.execute(insert(alerts).values(**values, repeats=0, began_at=began_at, seen_at=at))
+        return True
+
+    def escalate(self, key: str, *, at: datetime, after: timedelta) -> datetime | None:
+        """Mark the newest alert of `key` as escalated if it has gone on for `after` and nobody acknowledged
+        it, once; since when it goes on. None: it need not be escalated."""
+        due = _last_of(key).where(
+            alerts.c.began_at <= at - after,
+            alerts.c.escalated_at.is_(None),
+            alerts.c.acknowledged_at.is_(None),
+        )
+        with self._read() as connection:
+            if connection.execute(due).one_or_none() is None:
+                return None
+        with self._write("escalate") as connection:
+            row = connection.execute(due).one_or_none()
+            if row is None:
+                return None
+            connection.execute(
+                update(alerts).where(alerts.c.sequence == row.sequence).values(escalated_at=at)
+            )
+            began_at: datetime = row.began_at
+        return began_at
+
+    def acknowledge(self, key: str, *, by: str) -> bool:
+        """Somebody knows of the newest alert of `key`: it is not escalated, and while it goes on not told
+        again. False where there is none."""
+        with self._write("acknowledge") as connection:
+            last = _last(connection, key)
+            if last is None:
+                return False
+            known = update(alerts).where(alerts.c.sequence == last.sequence)
+            connection.execute(known.values(acknowledged_at=self.now(), acknowledged_by=by))
         return True
 
     def alerts(self, since: datetime | None = None) -> tuple[Alert, ...]:
@@ -62,6 +106,16 @@ class SignJournal(JournalDatabase):
         wanted = wanted if since is None else wanted.where(alerts.c.raised_at >= since)
         with self._read() as connection:
             return tuple(Alert(**row) for row in connection.execute(wanted).mappings())
+
+
+def _last_of(key: str) -> Select[Any]:
+    newest = select(func.max(alerts.c.sequence)).where(alerts.c.key == key).scalar_subquery()
+    return select(alerts).where(alerts.c.sequence == newest)
+
+
+def _last(connection: Connection, key: str) -> Row[Any] | None:
+    """The newest alert of a key."""
+    return connection.execute(_last_of(key)).one_or_none()
 
 
 def _rank(severity: str) -> int:

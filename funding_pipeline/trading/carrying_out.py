@@ -286,7 +286,9 @@ class CarryingOut:
             return self._tools.accounts.down[key[0]]
         if run.is_given_up:
             return "given up"
-        result = self._results.get(run.base)
+        if run.base not in self._results:
+            return "not begun"
+        result = self._results[run.base]
         return "dust: below a step or a minimum" if result is None else result.reason
 
 

@@ -77,7 +77,7 @@ class FactsReader:
         try:
             listed = {terms.symbol: terms for terms in (await self.session.public[venue].instruments()).terms}
             known = [symbol for symbol in symbols if symbol in listed]
-            tiers = await self.session.gateways[venue].leverage_tiers(known)
+            tiers = await self.session.gateways[venue].leverage_tiers(known) if known else ()
         except FundingPipelineError as error:
             self.problems[venue] = str(error)
             return

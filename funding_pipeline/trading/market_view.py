@@ -22,6 +22,7 @@ from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.execution.slicing import Quote, SizeRules, quote_of
 from funding_pipeline.execution.windows import SettlementTimes
 from funding_pipeline.trading.orders import Clock, Key
+from funding_pipeline.trading.side_by_side import side_by_side
 from funding_pipeline.venues.public import PublicGateway
 
 _FRESH = timedelta(minutes=5)
@@ -50,19 +51,21 @@ class MarketView:
     async def refresh(self, targets: Sequence[TargetPosition]) -> None:
         """Read rules and settlement times of the targets' venues unless they are fresh; never raises for a
         venue: what is not known is asked for again, and legs without rules are blocked."""
-        now = self._clock()
-        for venue in sorted({target.venue for target in targets}):
-            mine = [target for target in targets if target.venue == venue]
-            read_at = self._read_at.get(venue)
-            known = all((venue, target.symbol) in self._rules for target in mine)
-            if known and read_at is not None and now - read_at < _FRESH:
-                continue
-            try:
-                await self._read(venue, mine)
-                self._read_at[venue] = now
-            except FundingPipelineError as error:
-                for target in mine:
-                    self._refused[venue, target.symbol] = str(error)
+        venues = sorted({target.venue for target in targets})
+        work = [self._refresh(venue, [t for t in targets if t.venue == venue]) for venue in venues]
+        await side_by_side(work, self._config.concurrency)
+
+    async def _refresh(self, venue: str, targets: Sequence[TargetPosition]) -> None:
+        now, read_at = self._clock(), self._read_at.get(venue)
+        known = all((venue, target.symbol) in self._rules for target in targets)
+        if known and read_at is not None and now - read_at < _FRESH:
+            return
+        try:
+            await self._read(venue, targets)
+            self._read_at[venue] = now
+        except FundingPipelineError as error:
+            for target in targets:
+                self._refused[venue, target.symbol] = str(error)
 
     def rules(self, target: TargetPosition) -> SizeRules | None:
         """What the leg's orders must fit; None: see `refused`."""

@@ -20,6 +20,9 @@ from funding_pipeline.execution.slicing import BP
 from funding_pipeline.trading.statements import own_orders, signed_quantity
 from funding_pipeline.trading.venue_book import ZERO, total_equity
 
+_GUARDS = "guard "
+"""How the names of the guard's reductions begin (`guard.shedding`)."""
+
 
 @dataclass(frozen=True)
 class PnlBySource:
@@ -98,13 +101,15 @@ def decision_prices(
     records: Iterable[IntentRecord], config: ExecutionConfig
 ) -> Mapping[tuple[str, str], Decimal]:
     """The best quote when each order was decided, per (venue, order id), up to a tick: a taker's limit is
-    that quote and the price bound of `config`, a maker's is the quote itself."""
+    that quote and the price bound of `config`, a maker's is the quote itself. A flattening and all that the
+    guard does goes within the wider bound."""
     found = {}
     for record in records:
         request, order = record.intent.request, record.order
         if order is None or request.price is None:
             continue
-        bound = config.flatten_bound_bp if record.intent.purpose == "flatten" else config.taker_bound_bp
+        is_hurried = record.intent.purpose == "flatten" or record.intent.rebalance.startswith(_GUARDS)
+        bound = config.flatten_bound_bp if is_hurried else config.taker_bound_bp
         reach = BP * Decimal(str(bound)) * (1 if request.side == "buy" else -1)
         is_maker = request.time_in_force == "post_only"
         found[order.venue, order.order_id] = request.price if is_maker else request.price / (1 + reach)

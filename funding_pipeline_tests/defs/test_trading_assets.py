@@ -12,7 +12,7 @@ import pytest
 
 from funding_pipeline.core.governance import Heartbeat
 from funding_pipeline.definitions import build_definitions
-from funding_pipeline.defs.jobs import REBALANCE, SETTLEMENT_CLOSE
+from funding_pipeline.defs.run_tags import CLOSE, REBALANCE
 from funding_pipeline.market.venue_market import VenueMarket
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.journal import Journal
@@ -109,9 +109,9 @@ def test_a_rebalance_holds_what_the_verdict_allows_and_a_close_says_what_was_pai
     assert desk.held() == allowed
     orders = desk.lake.scan("executed_orders").collect()
     assert set(orders["verdict_id"]) == set(verdict["verdict_id"])
-    assert metadata(desk.run(SETTLEMENT_CLOSE), "settlement_statement")["profit_usd"] == "none"
+    assert metadata(desk.run(CLOSE), "settlement_statement")["profit_usd"] == "none"
     desk.testnet.clock.advance(hours=1)
-    close = desk.run(SETTLEMENT_CLOSE)
+    close = desk.run(CLOSE)
     assert close.success, failure(close)
     sources = dict(desk.lake.scan("settlement_statement").select("source", "usd").collect().iter_rows())
     assert sources["funding"] != 0

@@ -163,9 +163,10 @@ def test_a_value_that_someone_edited(file: Path, column: str, value: str, messag
     [
         (
             str(SCHEMA_VERSION + 1),
-            "written by a newer version of this program .schema 2, this one knows 1.: update",
+            f"written by a newer version of this program .schema {SCHEMA_VERSION + 1}, "
+            f"this one knows {SCHEMA_VERSION}.: update",
         ),
-        ("0", "has schema 0, this program needs 1: start a new journal"),
+        ("0", f"has schema 0, this program needs {SCHEMA_VERSION}: start a new journal"),
     ],
 )
 def test_a_schema_of_another_version(journal_url: str, version: str, message: str) -> None:

@@ -40,6 +40,15 @@ def test_a_machine_does_not_loosen_what_a_person_set(journal: Journal) -> None:
     assert journal.state() == reducing
 
 
+def test_what_became_stricter_meanwhile_is_not_loosened(journal: Journal) -> None:
+    looked_at = journal.set_state("REDUCING", reason="margin", by="guard")
+    halted = journal.set_state("HALTED", reason="clock", by="guard")
+    with pytest.raises(GovernanceError, match="HALTED by guard at this moment"):
+        journal.set_state("ACTIVE", reason="go on", by="anna", loosens=looked_at)
+    assert journal.state() == halted
+    assert journal.set_state("ACTIVE", reason="go on", by="anna", loosens=halted).state == "ACTIVE"
+
+
 @pytest.mark.parametrize(("state", "reason"), [("STOPPED", "why"), ("HALTED", " ")])
 def test_a_state_needs_a_known_name_and_a_reason(journal: Journal, state: Any, reason: str) -> None:
     with pytest.raises(JournalError, match=r"STOPPED|reason is empty"):

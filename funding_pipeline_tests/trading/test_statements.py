@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
+
 from funding_pipeline.core.governance import IntentRecord, OrderIntent
 from funding_pipeline.core.trading import Fill, OrderRequest, OrderState, PositionState
 from funding_pipeline.execution.book import VenueBook
@@ -69,6 +71,15 @@ def test_profit_by_source_of_a_worked_example() -> None:
     assert found.basis == D(10), "2 x 10 less the one that was closed: 110 - 100 a coin for what is left"
     assert found.total == D("-3.5")
     assert found.difference == D("-4.5") - D("-3.5")
+
+
+def test_a_guards_order_was_decided_at_its_limit_less_the_wider_bound() -> None:
+    """A guard's executor takes within `flatten_bound_bp` whatever it is for (`guard.shedding`)."""
+    plain = record()
+    guards = replace(plain, intent=replace(plain.intent, rebalance="guard 2024-02-01T00:00:00"))
+    for told, bound in ((plain, QUICK.taker_bound_bp), (guards, QUICK.flatten_bound_bp)):
+        price = decision_prices([told], QUICK)["okx", "o1"]
+        assert float(price) == pytest.approx(100 / (1 + bound * 1e-4))
 
 
 def test_what_is_not_told_makes_the_difference_unknown() -> None:
