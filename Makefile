@@ -32,8 +32,8 @@ $(STAMP): requirements.lock pyproject.toml
 run: setup ## the whole pipeline once, then a summary
 	@$(BIN)/funding-pipeline run
 
-up: setup ## the web UI and daemon on 127.0.0.1, until Ctrl-C
-	@$(BIN)/funding-pipeline up
+up: setup ## trade on paper: testnet, guard, web UI and daemon on 127.0.0.1; SPEED=60 plays an hour in a minute
+	@$(BIN)/funding-pipeline up $(if $(SPEED),--speed $(SPEED))
 
 test: setup ## every test
 	@$(BIN)/python -m pytest

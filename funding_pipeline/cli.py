@@ -27,6 +27,8 @@ Data = Annotated[
 From = Annotated[str, typer.Option("--from", help="First day or moment, UTC: 2025-01-31, 2025-01-31T08:00.")]
 To = Annotated[str, typer.Option("--to", help="Last day (whole) or moment, UTC.")]
 Horizon = Annotated[str, typer.Option(help="Hours that a forecast is about, such as 24h or 168h.")]
+Person = Annotated[str, typer.Option("--person", prompt="Your name", help="Who you are; it is kept.")]
+Reason = Annotated[str, typer.Option("--reason", prompt="Why", help="Why; it is kept and shown.")]
 
 
 @app.command()
@@ -41,12 +43,18 @@ def run(
 
 
 @app.command()
-def up() -> None:
-    """Start the Dagster web UI and its daemon on 127.0.0.1, until Ctrl-C."""
+def up(
+    speed: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Testnet seconds per second: 60 plays an hour in a minute; unset: 1."),
+    ] = None,
+) -> None:
+    """Trade on paper: testnet, guard, Dagster's web UI and daemon on 127.0.0.1, until Ctrl-C."""
     from funding_pipeline.commands.up import start_web_ui
     from funding_pipeline.settings import load_settings
 
-    start_web_ui(load_settings())
+    given = {} if speed is None else {"testnet_speed": speed}
+    raise typer.Exit(start_web_ui(load_settings(**given)))
 
 
 @app.command()
@@ -99,15 +107,117 @@ def serve_testnet(
 
 
 @app.command()
+def guard(
+    once: Annotated[
+        bool, typer.Option("--once", help="Look once and print it; nothing is set, told or sent.")
+    ] = False,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process is gone.")] = None,
+) -> None:
+    """Watch all accounts every second or two: alert, reduce or halt when a limit is broken, until stopped."""
+    from funding_pipeline.commands.guard import run_guard
+    from funding_pipeline.settings import load_settings
+
+    raise typer.Exit(run_guard(load_settings(), once=once, parent=parent))
+
+
+@app.command()
 def chaos(
     episodes: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same episodes.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    scenario: Annotated[
+        str | None, typer.Option(help="Instead of episodes: october-2025, the crash and a frozen venue.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="PNG of the scenario.")] = None,
 ) -> None:
     """Trade on the testnet's engines under seeded faults and kills, and judge every rule of execution."""
-    from funding_pipeline.commands.chaos import run_campaign
+    from funding_pipeline.commands.chaos import run_campaign, run_scenario
 
+    if scenario is not None or out is not None:
+        raise typer.Exit(run_scenario(scenario, as_json, out))
     raise typer.Exit(run_campaign(episodes, seed, as_json))
+
+
+@app.command()
+def state(
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """How trading stands: its state and why, the guard, arming, limits, last alerts, accounts."""
+    from funding_pipeline.commands.governance import show_state
+    from funding_pipeline.settings import load_settings
+
+    show_state(load_settings(), as_json=as_json)
+
+
+@app.command()
+def halt(
+    person: Person,
+    reason: Reason,
+    confirm: Annotated[str, typer.Option(prompt="Type HALT to confirm", help="The word HALT.")],
+) -> None:
+    """Stop trading: from this moment only cancels are sent, also by a rebalance in flight."""
+    from funding_pipeline.commands.governance import Said, set_trading_state
+    from funding_pipeline.settings import load_settings
+
+    set_trading_state(load_settings(), "halt", Said(person, reason, confirm))
+
+
+@app.command()
+def reduce(
+    person: Person,
+    reason: Reason,
+    confirm: Annotated[str, typer.Option(prompt="Type REDUCE to confirm", help="The word REDUCE.")],
+) -> None:
+    """Only reduce: nothing that opens a position is sent any more."""
+    from funding_pipeline.commands.governance import Said, set_trading_state
+    from funding_pipeline.settings import load_settings
+
+    set_trading_state(load_settings(), "reduce", Said(person, reason, confirm))
+
+
+@app.command()
+def resume(
+    person: Person,
+    reason: Reason,
+    confirm: Annotated[str, typer.Option(prompt="Type RESUME to confirm", help="The word RESUME.")],
+    rebase_equity: Annotated[
+        bool,
+        typer.Option("--rebase-equity", help="Begin daily loss and drawdown anew from what there is now."),
+    ] = False,
+) -> None:
+    """Trade again, after a person has looked; shows what the guard said last."""
+    from funding_pipeline.commands.governance import Said, set_trading_state
+    from funding_pipeline.settings import load_settings
+
+    set_trading_state(load_settings(), "resume", Said(person, reason, confirm), rebase=rebase_equity)
+
+
+@app.command()
+def flatten(
+    person: Person,
+    reason: Reason,
+    confirm: Annotated[str, typer.Option(prompt="Type FLATTEN to confirm", help="The word FLATTEN.")],
+) -> None:
+    """Close every position of every account, both legs of a pair together; says what remains."""
+    from funding_pipeline.commands.governance import Said, flatten_accounts
+    from funding_pipeline.settings import load_settings
+
+    raise typer.Exit(flatten_accounts(load_settings(), Said(person, reason, confirm)))
+
+
+@app.command()
+def tighten(
+    limit: Annotated[str, typer.Argument(help="Name of a risk limit, such as max_gross_notional_usd.")],
+    value: Annotated[float, typer.Argument(help="New value, in the unit with which the name ends.")],
+    person: Person,
+    reason: Reason,
+    confirm: Annotated[str, typer.Option(prompt="Type TIGHTEN to confirm", help="The word TIGHTEN.")],
+) -> None:
+    """Make a risk limit tighter until the next start; loosening takes a changed setting and a restart."""
+    from funding_pipeline.commands.governance import Said, tighten_limit
+    from funding_pipeline.settings import load_settings
+
+    tighten_limit(load_settings(), limit, value, Said(person, reason, confirm))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 What lives here: ports, child processes and their logs. What does not: what the testnet is (`testnet`).
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -66,10 +67,10 @@ def local_testnet(settings: Settings) -> Iterator[Settings]:
 
     A testnet of another market on that port is left alone; ours then takes a free port.
     """
-    if not settings.uses_testnet or _serves(settings):
+    if not settings.uses_testnet or is_served(settings):
         yield settings
         return
-    port = _port(settings)
+    port = port_for_testnet(settings)
     process = start_testnet(settings, port=port, ahead_days=_DAYS_AHEAD_OF_A_RUN)
     try:
         yield settings.model_copy(update={"testnet_port": port})
@@ -77,40 +78,46 @@ def local_testnet(settings: Settings) -> Iterator[Settings]:
         stop(process)
 
 
-def testnet_beside(settings: Settings) -> Settings:
-    """Settings whose testnet is running; one that is started here ends when this process is gone."""
-    if not settings.uses_testnet or _serves(settings):
-        return settings
-    port = _port(settings)
-    start_testnet(settings, port=port, ahead_days=_DAYS_AHEAD_OF_THE_UI, speed=settings.testnet_speed)
-    return settings.model_copy(update={"testnet_port": port})
-
-
-def _serves(settings: Settings) -> bool:
+def is_served(settings: Settings) -> bool:
     """Whether a testnet of this very market is running on the set port."""
     return served_market(settings.testnet_port) == identity(settings.source_market())
 
 
-def _port(settings: Settings) -> int:
+def port_for_testnet(settings: Settings) -> int:
+    """The set port, or a free one where something else listens there."""
     return settings.testnet_port if _is_free(settings.testnet_port) else _free_port()
 
 
-def start_testnet(
-    settings: Settings, *, port: int, ahead_days: int, speed: float = 1.0
-) -> subprocess.Popen[bytes]:
-    """Start a testnet of this market and wait until it answers; raises TestnetError with its last words."""
-    log = _folder(settings) / "testnet.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+def log_of_testnet(settings: Settings) -> Path:
+    """What a testnet that is started here prints."""
+    return _folder(settings) / "testnet.log"
+
+
+def command_of_testnet(*, port: int, speed: float, ahead_days: int = _DAYS_AHEAD_OF_THE_UI) -> list[str]:
+    """The command of a testnet that ends with this process."""
     options = ["--port", str(port), "--ahead-days", str(ahead_days), "--speed", str(speed)]
-    command = [sys.executable, "-m", "funding_pipeline", "testnet", *options, "--parent", str(os.getpid())]
+    return [sys.executable, "-m", "funding_pipeline", "testnet", *options, "--parent", str(os.getpid())]
+
+
+def start_testnet(settings: Settings, *, port: int, ahead_days: int) -> subprocess.Popen[bytes]:
+    """Start a testnet of this market and wait until it answers; raises TestnetError with its last words."""
+    log = log_of_testnet(settings)
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command,
+            command_of_testnet(port=port, speed=1.0, ahead_days=ahead_days),
             stdout=sink,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **_environment(settings)},
+            env=child_environment(settings),
             start_new_session=True,  # a Ctrl-C is for us first: we stop it when we are done with it
         )
+    await_testnet(process, port=port, log=log)
+    console.print(f"[dim]local testnet on {LOOPBACK}:{port}, log in {log}[/]", soft_wrap=True)
+    return process
+
+
+def await_testnet(process: "subprocess.Popen[bytes]", *, port: int, log: Path) -> None:
+    """Wait until it answers; TestnetError with its last words where it ends first or takes too long."""
     until = time.monotonic() + _START_SECONDS
     while served_market(port) is None:
         if process.poll() is not None or time.monotonic() > until:
@@ -118,8 +125,6 @@ def start_testnet(
             words = log.read_text("utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
             raise TestnetError(f"the local testnet did not start: {words[-1].strip()} (log: {log})")
         time.sleep(_POLL_SECONDS)
-    console.print(f"[dim]local testnet on {LOOPBACK}:{port}, log in {log}[/]", soft_wrap=True)
-    return process
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -131,11 +136,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    """The settings of this process for a child, also those that were given in code."""
-    given = {f"FUNDING_{name.upper()}": str(getattr(settings, name)) for name in settings.model_fields_set}
-    dropped = {name: value for name, value in given.items() if value != "None"}
-    return {**dropped, **fixed_environment(settings)}
+def child_environment(settings: Settings) -> dict[str, str]:
+    """This process's environment with its settings, also those that were given in code."""
+    values = settings.model_dump(mode="json", include=settings.model_fields_set, exclude_none=True)
+    given = {
+        f"FUNDING_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }
+    return {**os.environ, **given, **fixed_environment(settings)}
 
 
 def _folder(settings: Settings) -> Path:

@@ -1,43 +1,132 @@
-"""`funding-pipeline up`: Dagster's web UI and daemon on the loopback address, until interrupted.
+"""`funding-pipeline up`: one thing that trades on paper: testnet, guard, Dagster's web UI and its daemon.
 
-The local testnet runs beside it where the market comes from there, and ends with it.
+What lives here: what is started, with which settings and keys, and what is said about it. What does not:
+keeping it running and ending it (`supervision`), accounts (`paper_accounts`).
 """
 
+import fcntl
 import os
+import socket
 import sys
-from typing import NoReturn
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.markup import escape
 
 from funding_pipeline.commands.console import console
-from funding_pipeline.commands.instance import fixed_environment, prepare_home
-from funding_pipeline.commands.local_testnet import testnet_beside
+from funding_pipeline.commands.instance import prepare_home
+from funding_pipeline.commands.local_testnet import (
+    await_testnet,
+    child_environment,
+    command_of_testnet,
+    is_served,
+    log_of_testnet,
+    port_for_testnet,
+)
+from funding_pipeline.commands.paper_accounts import paper_environment, share_usd
+from funding_pipeline.commands.supervision import Service, Supervisor
 from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.settings import Settings, project_root
 
 LOOPBACK = "127.0.0.1"
 
 
-def start_web_ui(settings: Settings) -> NoReturn:
-    """Serve on 127.0.0.1 only, until Ctrl-C; this process becomes the server."""
+def start_web_ui(settings: Settings) -> int:
+    """Serve on 127.0.0.1 only, until Ctrl-C or until Dagster ends; the exit code."""
     market = settings.open_market()
     home = prepare_home(settings)
-    address = f"http://{LOOPBACK}:{settings.web_port}"
     if _in_use(settings.web_port):
-        raise SettingsError(f"{address} is in use: set FUNDING_WEB_PORT to a free port")
-    console.print(f"[bold]{market.label}[/]  state in {home.parent}")
-    settings = testnet_beside(settings)
-    console.print(f"web UI: [link={address}]{address}[/]  (Ctrl-C stops it)")
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_root() / "workspace.yaml")]
+        raise SettingsError(f"{_address(settings)} is in use: set FUNDING_WEB_PORT to a free port")
+    with _only_one(settings.state_dir):
+        _say(f"[bold]{market.label}[/]  state in {home.parent}")
+        supervisor = Supervisor(lambda text: _say(escape(text)))
+        try:
+            settings = _with_testnet(settings, supervisor)
+            environment = child_environment(settings)
+            environment |= _trading(settings, supervisor, environment)
+            supervisor.start(_dagster(settings, home, environment))
+            address = _address(settings)
+            _say(f"web UI: [link={address}]{address}[/]  (Ctrl-C stops it)")
+            return supervisor.run()
+        finally:
+            supervisor.stop()
+
+
+def _with_testnet(settings: Settings, supervisor: Supervisor) -> Settings:
+    """Settings whose testnet is running: one of this market that is there already, or one of ours."""
+    if not settings.uses_testnet:
+        return settings
+    if is_served(settings):
+        _say(f"local testnet on {LOOPBACK}:{settings.testnet_port}, running already: it keeps its own speed")
+        return settings
+    port, speed, log = port_for_testnet(settings), settings.testnet_speed, log_of_testnet(settings)
+    command = command_of_testnet(port=port, speed=speed)
+    process = supervisor.start(
+        Service("local testnet", command, child_environment(settings), log, patience_seconds=5)
+    )
+    await_testnet(process, port=port, log=log)
+    hint = "" if speed != 1 else "; `make up SPEED=60` plays an hour in a minute"
+    _say(f"local testnet on {LOOPBACK}:{port} at speed {speed:g}{hint}")
+    return settings.model_copy(update={"testnet_port": port})
+
+
+def _trading(settings: Settings, supervisor: Supervisor, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Start the guard where there is something to trade on; the keys that Dagster's runs need too."""
+    try:
+        venues = settings.trading_setup().venues
+    except SettingsError as error:
+        _say(f"no trading, and so no guard: {escape(str(error))}")
+        return {}
+    keys = paper_environment(settings)
+    if settings.trading == "paper":
+        each = f"{share_usd(settings, len(venues)):,.0f}"
+        _say(f"paper trading: an account of {each} USD at first on each of {', '.join(venues)}")
+    guard = [sys.executable, "-m", "funding_pipeline", "guard", "--parent", str(os.getpid())]
+    log = settings.state_dir / "logs" / "guard.log"
+    supervisor.start(Service("guard", guard, {**environment, **keys}, log))
+    _say(f"guard started; log in {log}")
+    return keys
+
+
+def _dagster(settings: Settings, home: Path, environment: Mapping[str, str]) -> Service:
+    """Web server, daemon and code server. They watch no parent of ours: the tether does."""
+    tether = [sys.executable, "-m", "funding_pipeline.commands.tether", str(os.getpid())]
+    workspace = str(project_root() / "workspace.yaml")
+    command = [*tether, sys.executable, "-m", "dagster", "dev", "-w", workspace]
     arguments = ["--host", LOOPBACK, "--port", str(settings.web_port), "--log-level", "warning"]
-    # The server works in the state folder: Dagster warns about the checkout's dagster.yaml, the template.
-    os.environ.update(fixed_environment(settings), PYTHONWARNINGS="ignore")
-    os.chdir(home)
+    return Service(
+        "Dagster",
+        [*command, *arguments],
+        {**environment, "PYTHONWARNINGS": "ignore"},
+        settings.state_dir / "logs" / "dagster.log",
+        # The server works in the state folder: Dagster warns about the checkout's dagster.yaml, the template.
+        folder=home,
+        is_vital=True,
+        patience_seconds=10,
+    )
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Two guards and two daemons on one state would disturb one another."""
+    with open(folder / "up.lock", "a+b") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SettingsError(f"`funding-pipeline up` runs already on {folder}: stop that one") from error
+        yield
+
+
+def _address(settings: Settings) -> str:
+    return f"http://{LOOPBACK}:{settings.web_port}"
+
+
+def _say(text: str) -> None:
+    console.print(text, soft_wrap=True)
     sys.stdout.flush()
-    # In place of this process, so that a signal to it (systemd, kill) reaches the server itself.
-    os.execve(sys.executable, [*command, *arguments], os.environ)
 
 
 def _in_use(port: int) -> bool:
-    import socket
-
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         return probe.connect_ex((LOOPBACK, port)) == 0

@@ -29,6 +29,7 @@ _HELP = {
     "POST /admin/accounts": "venue, balance, may_withdraw, account_id: credentials by ccxt's names",
     "GET /admin/accounts": "every account",
     "GET /admin/accounts/<venue>/<id>": "wallet, equity, positions, orders, fills, payments, ledger",
+    "GET /admin/accounts/<venue>/<id>/credentials": "the test account's keys again, by ccxt's names",
     "GET, POST /admin/faults": "faults at work; make one: kind, venue, path, probability, count, seed, ...",
     "DELETE /admin/faults/<id>": "end a fault; without id: all",
 }
@@ -71,6 +72,12 @@ class Admin:
         parts = path.split("/")[2:]
         if request.method == "GET" and len(parts) == 3 and parts[0] == "accounts":
             return self._statement(parts[1], parts[2])
+        if (
+            request.method == "GET"
+            and len(parts) == 4
+            and (parts[0], parts[3]) == ("accounts", "credentials")
+        ):
+            return self._keys(parts[1], parts[2])
         if request.method == "DELETE" and len(parts) == 2 and parts[0] == "faults":
             return {"ended": self._faults.remove(parts[1])}
         raise LookupError(f"no {request.method} {path} here; GET / tells what there is")
@@ -130,10 +137,13 @@ class Admin:
     def _statement(self, venue: str, account_id: str) -> Json:
         seat = self._testnet.seat(venue)
         seat.exchange.advance()
-        found = next((a for a in seat.exchange.accounts() if a.account_id == account_id), None)
-        if found is None:
-            raise LookupError(f"account {account_id!r} is not on {venue}")
-        return statement(seat, found)
+        return statement(seat, _account(seat, account_id))
+
+    def _keys(self, venue: str, account_id: str) -> Json:
+        """Keys of a test account: worth nothing elsewhere, and whoever may ask may open one anyway."""
+        seat = self._testnet.seat(venue)
+        account = _account(seat, account_id)
+        return {"venue": venue, "account_id": account_id, **seat.dialect.show_credentials(account)}
 
 
 def statement(seat: Seat, account: Account) -> Json:
@@ -159,6 +169,14 @@ def statement(seat: Seat, account: Account) -> Json:
         ],
         "orders": [{**asdict(order), "left": order.left} for order in exchange.orders(account)],
     }
+
+
+def _account(seat: Seat, account_id: str) -> Account:
+    """LookupError where the venue has no such account."""
+    found = next((account for account in seat.exchange.accounts() if account.account_id == account_id), None)
+    if found is None:
+        raise LookupError(f"account {account_id!r} is not on {seat.venue}")
+    return found
 
 
 def _fields(account: Account) -> Json:

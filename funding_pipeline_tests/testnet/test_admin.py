@@ -112,6 +112,16 @@ def test_credentials_are_the_venues_and_in_no_other_answer(testnet: RunningTestn
             assert made[name] not in told
 
 
+def test_the_keys_of_a_test_account_are_told_again(testnet: RunningTestnet) -> None:
+    for venue in ("binance", "bybit", "gate", "okx", "hyperliquid"):
+        made = testnet.new_account(venue, "500")
+        told = testnet.admin("GET", f"/admin/accounts/{venue}/{made['account_id']}/credentials")
+        assert told == {"venue": venue, **made}
+    assert testnet.ask("GET", "/admin/accounts/okx/nobody/credentials")[0] == 404
+    assert testnet.ask("POST", "/admin/accounts/okx/nobody/credentials")[0] == 404
+    assert testnet.ask("GET", "/admin/accounts/nowhere/nobody/credentials")[0] == 400
+
+
 def test_a_statement_adds_up() -> None:
     with running_testnet() as testnet:
         account_id = testnet.new_account("okx", "50000")["account_id"]

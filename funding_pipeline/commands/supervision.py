@@ -1,0 +1,166 @@
+"""Processes that belong together: started in order, started again when they die, ended in the reverse order.
+
+What lives here: child processes, their logs, signals. What does not: which processes (`up`).
+
+Each child leads a process group, so that its own children end with it, and a Ctrl-C in the terminal reaches
+the supervisor alone. A supervisor that is killed outright can end nobody: children watch it (`--parent`,
+`tether`).
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from funding_pipeline.venues.credentials import redact
+
+_POLL_SECONDS = 0.2
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
+_STEADY_SECONDS = 60.0
+"""Who has lived this long begins again with the first pause."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One child. `is_vital`: all ends with it; others are started again. `patience_seconds`: how long it may
+    take to end before it is killed; over all services less than 20 s."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    folder: Path | None = None
+    is_vital: bool = False
+    patience_seconds: float = 4.0
+
+
+@dataclass
+class _Running:
+    service: Service
+    process: "subprocess.Popen[bytes]"
+    since: float
+    pause: float = FIRST_PAUSE_SECONDS
+    again_at: float | None = None
+
+
+class Supervisor:
+    """Runs services until a signal comes or a vital one ends. `tell` prints a line for a person."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._running: list[_Running] = []
+        self._signals = 0
+
+    def start(self, service: Service) -> "subprocess.Popen[bytes]":
+        """Start a service; its log of before is kept beside it, once."""
+        service.log.parent.mkdir(parents=True, exist_ok=True)
+        if service.log.exists():
+            service.log.replace(service.log.with_suffix(".before.log"))
+        process = _spawn(service)
+        self._running.append(_Running(service, process, time.monotonic()))
+        return process
+
+    def run(self) -> int:
+        """Until a signal (0) or the end of a vital service (its code); then all are ended."""
+        kept = {number: self._listen(number) for number in _SIGNALS}
+        try:
+            while not self._signals:
+                ended = self._look()
+                if ended is not None:
+                    return ended
+                time.sleep(_POLL_SECONDS)
+            return 0
+        finally:
+            self.stop()
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+
+    def stop(self) -> None:
+        """End all, the last started first; a signal that comes meanwhile ends the patience."""
+        while self._running:
+            running = self._running.pop()
+            if running.again_at is None:
+                self._end(running)
+
+    def _listen(self, number: int) -> Any:
+        before = signal.getsignal(number)
+        if before is not signal.SIG_IGN:  # nohup, or a shell's background job
+            signal.signal(number, self._note)
+        return before
+
+    def _note(self, number: int, frame: object) -> None:
+        self._signals += 1
+
+    def _look(self) -> int | None:
+        """Start again what has died; the exit code of a vital service that has ended."""
+        for running in self._running:
+            now = time.monotonic()
+            if running.again_at is not None:
+                if now >= running.again_at:
+                    running.process, running.since, running.again_at = _spawn(running.service), now, None
+                continue
+            code = running.process.poll()
+            if code is None:
+                continue
+            _signal_group(running.process, signal.SIGKILL)  # what it has left behind
+            words = f"{running.service.name} ended ({_cause(code)}){_last_words(running.service.log)}"
+            if running.service.is_vital:
+                self._tell(f"{words}; log in {running.service.log}")
+                return code or 1
+            if now - running.since > _STEADY_SECONDS:
+                running.pause = FIRST_PAUSE_SECONDS
+            self._tell(f"{words}; started again in {running.pause:g} s, log in {running.service.log}")
+            running.again_at = now + running.pause
+            running.pause = min(2 * running.pause, LONGEST_PAUSE_SECONDS)
+        return None
+
+    def _end(self, running: _Running) -> None:
+        process = running.process
+        signals = self._signals
+        _signal_group(process, signal.SIGTERM)
+        deadline = time.monotonic() + running.service.patience_seconds
+        while process.poll() is None and time.monotonic() < deadline and self._signals < max(signals, 1) + 1:
+            time.sleep(_POLL_SECONDS / 4)
+        if process.poll() is None:
+            self._tell(f"{running.service.name} does not end: killed")
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+
+
+def _spawn(service: Service) -> "subprocess.Popen[bytes]":
+    with _opened(service.log) as sink:
+        return subprocess.Popen(
+            list(service.command),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=dict(service.environment),
+            cwd=service.folder,
+            start_new_session=True,
+        )
+
+
+def _opened(log: Path) -> IO[bytes]:
+    """Logs may name accounts and positions: they are their owner's alone."""
+    return open(log, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def _signal_group(process: "subprocess.Popen[bytes]", number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        os.killpg(process.pid, number)
+
+
+def _cause(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+
+def _last_words(log: Path) -> str:
+    text = log.read_text("utf-8", errors="replace")[-4000:] if log.exists() else ""
+    lines = [line.strip(" │\t") for line in text.splitlines() if any(sign.isalnum() for sign in line)]
+    return f": {redact(lines[-1])[:200]}" if lines else ""

@@ -1,0 +1,153 @@
+"""Whether the guard can believe what it sees: venues that are silent, clocks, orders and positions not ours.
+
+What lives here: these checks. What does not: whether what is held is within limits (`hedging`, `solvency`).
+"""
+
+from collections.abc import Iterator
+from statistics import median
+
+from funding_pipeline.guard.config import GuardConfig
+from funding_pipeline.guard.findings import Symptom
+from funding_pipeline.guard.seen import Seen
+
+
+def state(seen: Seen) -> Iterator[Symptom]:
+    """What the trading state means for the guard."""
+    if seen.state is None:
+        return
+    if seen.state.state == "HALTED":
+        yield Symptom(
+            key="halted",
+            severity="info",
+            title=f"trading is HALTED by {seen.state.by}: {seen.state.reason}; the guard sends nothing",
+            advice="when the reason is gone: `reduce` or `resume` in the web UI",
+        )
+
+
+def venues(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
+    """Venues that do not answer. What is at stake there is not known, which is not nothing."""
+    for venue, why in sorted(seen.down.items()):
+        bases = seen.at_stake.get(venue, frozenset())
+        stake = f"{', '.join(sorted(bases))} may be held there" if bases else "nothing is held there"
+        symptom = Symptom(
+            key=f"venue {venue}",
+            severity="warning",
+            title=f"{venue} does not answer; {stake}: {why}",
+            advice=f"look at the status page of {venue} and at the network; "
+            "nothing is closed because of it, as its legs may still hedge the others",
+            looks=config.confirming_looks,
+        )
+        yield symptom
+        if bases:
+            yield Symptom(
+                key=f"venue {venue} for long",
+                severity="critical",
+                title=f"{venue} has not answered for long; {stake}",
+                advice=f"see at {venue} itself what is held; close there by hand what must not stay, then "
+                "`resume` or `flatten` in the web UI",
+                action="REDUCING",
+                after_seconds=config.venue_down_seconds,
+                looks=config.confirming_looks,
+                early=None,
+                bases=bases,
+            )
+
+
+def clocks(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
+    """This machine's clock against the venues'. Most of them against us: it is ours that is wrong."""
+    bound = config.max_clock_skew_seconds
+    off = {venue: skew for venue, skew in seen.skews_seconds.items() if abs(skew) > bound}
+    middle = median(seen.skews_seconds.values()) if seen.skews_seconds else 0.0
+    if len(seen.skews_seconds) > 1 and abs(middle) > bound:
+        yield Symptom(
+            key="clock",
+            severity="critical",
+            title=f"this machine's clock is {abs(middle):.1f} s {'behind' if middle > 0 else 'ahead of'} "
+            "the venues'",
+            advice="mend the machine's clock (chrony, ntp), then `resume` in the web UI",
+            action="HALTED",
+            after_seconds=config.clock_seconds,
+            looks=config.confirming_looks,
+            early="warning",
+            numbers={venue: round(skew, 3) for venue, skew in sorted(seen.skews_seconds.items())},
+        )
+        return
+    for venue, skew in sorted(off.items()):
+        yield Symptom(
+            key=f"clock {venue}",
+            severity="warning",
+            title=f"the clock of {venue} is {skew:+.1f} s off, the others agree with ours",
+            advice=f"orders to {venue} may be refused; look at its status page",
+            looks=config.confirming_looks,
+            numbers={"skew_seconds": round(skew, 3)},
+        )
+
+
+def orders(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
+    """Orders that rest although nobody of ours wants them."""
+    for order in seen.foreign:
+        yield Symptom(
+            key=f"foreign order {order.venue} {order.order_id}",
+            severity="critical",
+            title=f"{order.venue}: an order that is not ours rests: {order.side} {order.quantity:f} "
+            f"{order.symbol} at {_price(order.limit_price)}",
+            advice=f"find who else trades on this account of {order.venue} (another bot, a person, a key "
+            "that leaked); cancel it there, change the keys if in doubt, then `resume` in the web UI",
+            action="HALTED",
+            looks=config.confirming_looks,
+        )
+    for text in seen.contradictions:
+        yield Symptom(
+            key=f"contradiction {text}",
+            severity="critical",
+            title=f"journal and venue contradict each other: {text}",
+            advice="compare the journal with the venue's statement; nothing is sent until a person resumes",
+            action="HALTED",
+            after_seconds=config.naked_seconds / 2,
+            looks=config.confirming_looks,
+        )
+    if (seen.strays or seen.unresolved) and not seen.is_executing:
+        left = [f"{order.venue} {order.symbol} {order.client_order_id}" for order in seen.strays]
+        left += [f"{r.intent.leg} {r.intent.client_order_id} ({r.outcome})" for r in seen.unresolved]
+        yield Symptom(
+            key="left orders",
+            severity="warning",
+            title=f"orders of ours that nobody looks after: {'; '.join(sorted(set(left)))}",
+            advice="the guard cancels or looks them up by itself; see that the executor's run did not die",
+            action="shed",
+            after_seconds=config.tidy_seconds,
+            looks=config.confirming_looks,
+        )
+
+
+def positions(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
+    """Positions that our orders do not add up to: a liquidation, deleveraging, a person, a transfer."""
+    for one in seen.unexplained:
+        name = " ".join(one.key)
+        told = f"; the venue tells of {'; '.join(one.fills)}" if one.fills else "; the venue tells no fill"
+        yield Symptom(
+            key=f"unexplained {name}",
+            severity="critical",
+            title=f"{name}: {one.held:f} is held, {one.expected:f} by our orders{told}",
+            advice="a liquidation, deleveraging, or somebody else: see the venue's statement. The other leg "
+            "is reduced if it is not hedged any more. Then `resume` in the web UI",
+            action="REDUCING",
+            looks=config.confirming_looks,
+            numbers={"held": float(one.held), "expected": float(one.expected)},
+        )
+
+
+def journal(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
+    """The journal cannot be used: nothing can be sent, and no state be set."""
+    if not seen.journal_problem:
+        return
+    advice = "free the disk, or end what holds the journal open; nothing opens without the guard's heartbeat"
+    title = f"the journal cannot be used: {seen.journal_problem}"
+    yield Symptom("journal", "warning", title, advice, looks=config.confirming_looks)
+    yield Symptom(
+        "journal for long", "critical", title, advice, after_seconds=config.journal_seconds, early=None
+    )
+
+
+def _price(price: object) -> str:
+    return "market" if price is None else f"{price}"
