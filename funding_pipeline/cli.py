@@ -221,6 +221,17 @@ def tighten(
 
 
 @app.command()
+def acknowledge(
+    key: Annotated[str, typer.Argument(help="Key of the alert, as `state` shows it.")], person: Person
+) -> None:
+    """Say that you know of an alert: it is told no further while it goes on."""
+    from funding_pipeline.commands.governance import acknowledge_alert
+    from funding_pipeline.settings import load_settings
+
+    acknowledge_alert(load_settings(), key, person)
+
+
+@app.command()
 def backtest(
     data: Data,
     start: From,

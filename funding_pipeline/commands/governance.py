@@ -1,4 +1,5 @@
-"""`funding-pipeline state | halt | reduce | resume | flatten | tighten`: governing without the web UI.
+"""`funding-pipeline state`, `halt`, `reduce`, `resume`, `flatten`, `tighten`, `acknowledge`: governing
+without the web UI.
 
 What lives here: opening the journal and printing. What does not: the work and its confirmations, which the
 web UI's jobs share (`trading.governance_actions`, `trading.getting_flat`).
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from funding_pipeline.commands.console import console
 from funding_pipeline.commands.paper_accounts import add_paper_keys
+from funding_pipeline.core.errors import GovernanceError
 from funding_pipeline.core.governance import TradingState
 from funding_pipeline.execution.states import Actor
 from funding_pipeline.market.choice import market_time
@@ -97,6 +99,15 @@ def tighten_limit(settings: Settings, name: str, value: float, said: Said) -> No
     console.print(f"{done.name}: {done.before:g} is now {done.after:g} (limits {done.version})")
 
 
+def acknowledge_alert(settings: Settings, key: str, person: str) -> None:
+    """Say that somebody knows of an alert: it is not escalated. GovernanceError where there is none such."""
+    with _journal(settings) as (journal, _, _):
+        if not journal.acknowledge(key, by=Actor("person", person).text):
+            known = ", ".join(dict.fromkeys(alert.key for alert in journal.alerts()[-5:])) or "none"
+            raise GovernanceError(f"there is no alert {key!r}; the last are: {known}")
+    console.print(f"{escape(key)}: acknowledged by {escape(person)}", soft_wrap=True)
+
+
 def _confirmed(action: Action, said: Said) -> Actor:
     return confirmed(action, person=said.person, reason=said.reason, confirm=said.confirm)
 
@@ -153,6 +164,7 @@ def _plain(seen: Overview, accounts: list[Row]) -> Row:
         "executing": seen.executing,
         "alerts": [
             {
+                "key": alert.key,
                 "raised_at": alert.raised_at.isoformat(),
                 "severity": alert.severity,
                 "title": alert.title,
@@ -183,7 +195,13 @@ def _print(seen: Overview, accounts: list[Row]) -> None:
     for line in lines:
         console.print(escape(line), soft_wrap=True)
     alerts = [
-        {"raised at": f"{a.raised_at:%m-%d %H:%M:%S}", "": a.severity, "what": a.title, "do": a.action}
+        {
+            "raised at": f"{a.raised_at:%m-%d %H:%M:%S}",
+            "": a.severity,
+            "what": a.title,
+            "do": a.action,
+            "key": a.key,
+        }
         for a in seen.alerts
     ]
     _print_rows(alerts, "last alerts")

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from funding_pipeline.cli import app
 from funding_pipeline.core.errors import GovernanceError, SettingsError, TestnetError
+from funding_pipeline.core.governance import Alert
 from funding_pipeline.storage.journal import Journal
 
 WHO = ("--person", "alice", "--reason", "odd fills")
@@ -64,6 +65,15 @@ def test_flatten_without_a_testnet_has_set_reducing_and_says_what_is_missing(hom
     assert isinstance(result.exception, TestnetError)
     with journal(home) as kept:
         assert kept.state().reason == "flatten: odd fills"
+
+
+def test_an_alert_is_acknowledged_by_its_key(home: Path) -> None:
+    with journal(home) as kept:
+        kept.raise_alert(Alert("guard silent", "critical", "no guard", "start it", kept.now()))
+    unknown = command("acknowledge", "nothing", "--person", "alice")
+    assert isinstance(unknown.exception, GovernanceError)
+    assert "guard silent" in str(unknown.exception)
+    assert command("acknowledge", "guard silent", "--person", "alice").exit_code == 0
 
 
 def test_state_for_a_program_and_for_a_person(home: Path) -> None:
