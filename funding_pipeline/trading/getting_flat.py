@@ -72,8 +72,6 @@ class Flattened:
     def _note(self, held: PositionState) -> str:
         for leg in self.report.legs:
             if (leg.venue, leg.symbol) == (held.venue, held.symbol):
-                if self.report.status != "done" and leg.note.startswith(_DUST):
-                    return f"not closed: {self.report.status}"  # nobody has looked whether it is dust
                 return leg.note or "still held"
         return "it came after the flattening had begun"
 

@@ -148,7 +148,7 @@ def _frame(schema: RawSchema, *, height: int | None = None, **columns: Any) -> p
         if name in lists:
             made.append(pl.Series(name, column, dtype=None if isinstance(column, pl.Series) else dtype))
         else:
-            made.append(pl.repeat(column, rows, dtype=dtype, eager=True).alias(name))
+            made.append(pl.Series(name, [column], dtype=dtype).new_from_index(0, rows))
     return pl.DataFrame(made, schema=dict(schema))
 
 

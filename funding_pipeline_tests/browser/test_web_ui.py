@@ -20,7 +20,7 @@ from funding_pipeline_tests.browser.web_ui import (
     web_server,
 )
 
-GROUPS = ("market_data", "features", "models", "portfolio", "execution", "validation")
+GROUPS = ("market_data", "features", "decision", "models", "portfolio", "execution", "validation")
 JOBS = ("load_market_data", "refresh_reference_data", "build_features", "forecast_plan_and_validate")
 PLOTTED = "market_regimes"
 STARTED_BY_HAND = "instruments"
@@ -55,7 +55,7 @@ def page(chromium: str, address: str) -> Iterator[Page]:
         yield opened
 
 
-def test_the_graph_shows_the_six_groups(page: Page, address: str) -> None:
+def test_the_graph_shows_every_group(page: Page, address: str) -> None:
     page.goto(f"{address}/asset-groups")
     graph = page.locator("svg foreignObject")
     for group in GROUPS:
@@ -97,9 +97,13 @@ def test_a_person_can_start_a_materialization(page: Page, address: str, finished
     assert after["dagster/row_count"].value == before["dagster/row_count"].value
 
 
-def test_the_server_has_nothing_to_complain_about(address: str, server_log: Path) -> None:
-    printed = server_log.read_text("utf-8")
-    assert address in printed
+def test_the_server_has_nothing_to_complain_about(
+    address: str, server_log: Path, finished_run: Settings
+) -> None:
+    assert address in server_log.read_text("utf-8")
+    printed = server_log.read_text("utf-8") + (finished_run.state_dir / "logs" / "dagster.log").read_text(
+        "utf-8"
+    )
     assert "Traceback" not in printed
     assert "ERROR" not in printed
 

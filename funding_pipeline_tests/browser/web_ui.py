@@ -145,7 +145,7 @@ def _wait_for_answer(
 def _end(server: "subprocess.Popen[bytes]") -> None:
     """Interrupt the whole group, as Ctrl-C in a terminal does, then kill what is left of it."""
     _signal_group(server, signal.SIGINT)
-    deadline = time.monotonic() + 15.0
+    deadline = time.monotonic() + 25.0
     while time.monotonic() < deadline:
         if server.poll() is not None and not _signal_group(server, 0):
             return

@@ -74,8 +74,8 @@ class Up:
             except (FileNotFoundError, ProcessLookupError):
                 continue
             if int(fields[1]) == of and fields[0] != "Z":
-                word = next(word for word in ("tether", "testnet", "guard") if word in command)
-                found[word] = int(status.parent.name)
+                words = [word for word in ("tether", "testnet", "guard") if word in command]
+                found |= dict.fromkeys(words[:1], int(status.parent.name))  # none: between fork and exec
         return found
 
 
@@ -129,7 +129,8 @@ def test_it_is_one_thing_that_outlives_its_parts_and_none_outlives_it(tmp_path: 
 
         everyone = up.children(process.pid)
         assert set(everyone) == {"tether", "testnet", "guard"}
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait(timeout=30)  # a zombie counts as alive
         await_that(lambda: all(is_gone(pid) for pid in everyone.values()))
         await_that(lambda: not up.is_serving() and up.admin("/admin/clock") is None)
     told = up.told()

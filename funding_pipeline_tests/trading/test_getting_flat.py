@@ -74,7 +74,7 @@ def test_in_halted_nothing_is_sent_and_what_remains_is_said(rig: TradingRig) -> 
     done = in_session(rig, lambda session: flatten_all(session, reason="home"))
     assert not done.is_flat
     assert "held are binance BTC/USDT:USDT 1.5" in done.text(), done.text()
-    assert {row["why"] for row in done.rows()} == {"not closed: halted"}
+    assert {row["why"] for row in done.rows()} == {"not begun"}
     assert rig.held("binance") == Decimal("1.5")
 
 
