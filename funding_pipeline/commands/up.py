@@ -28,6 +28,8 @@ from funding_pipeline.commands.paper_accounts import paper_environment, share_us
 from funding_pipeline.commands.supervision import Service, Supervisor
 from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.settings import Settings, project_root
+from funding_pipeline.storage.journal import Journal
+from funding_pipeline.trading.setup import TradingSetup
 
 LOOPBACK = "127.0.0.1"
 
@@ -74,10 +76,12 @@ def _with_testnet(settings: Settings, supervisor: Supervisor) -> Settings:
 def _trading(settings: Settings, supervisor: Supervisor, environment: Mapping[str, str]) -> Mapping[str, str]:
     """Start the guard where there is something to trade on; the keys that Dagster's runs need too."""
     try:
-        venues = settings.trading_setup().venues
+        setup = settings.trading_setup()
     except SettingsError as error:
         _say(f"no trading, and so no guard: {escape(str(error))}")
         return {}
+    venues = setup.venues
+    loosen(setup)
     keys = paper_environment(settings)
     if settings.trading == "paper":
         each = f"{share_usd(settings, len(venues)):,.0f}"
@@ -87,6 +91,16 @@ def _trading(settings: Settings, supervisor: Supervisor, environment: Mapping[st
     supervisor.start(Service("guard", guard, {**environment, **keys}, log))
     _say(f"guard started; log in {log}")
     return keys
+
+
+def loosen(setup: TradingSetup) -> None:
+    """Go back to the configured limits, which only a start may do, and say from what."""
+    with Journal(setup.journal_url) as journal:
+        tightened = journal.tightened()
+        if tightened:
+            journal.forget_tightened()
+            told = ", ".join(f"{name} {value:g}" for name, value in tightened.items())
+            _say(f"limits are the configured ones again; tightened before this start: {escape(told)}")
 
 
 def _dagster(settings: Settings, home: Path, environment: Mapping[str, str]) -> Service:
