@@ -9,8 +9,10 @@ What lives here: the rules for one order. What does not: what is left in the end
   of what it allows (from flat to `allowed`) than before; or something opened while REDUCING.
 - while halted: it left the executor when the journal said HALTED. Cancels are no orders.
 - in a settlement window: it left inside the venue's window around a settlement.
+- without the lock: it left while another process held the executor's lock, or nobody did.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -36,6 +38,13 @@ class Leaving:
 
     at_ms: int
     state: TradingState
+    process: str
+    lock_holder: str | None
+
+    @property
+    def has_lock(self) -> bool:
+        """Whether its process held the lock; locks are taken under the first word of a process's name."""
+        return self.lock_holder == self.process.split()[0]
 
 
 class OrderAudit:
@@ -55,16 +64,19 @@ class OrderAudit:
         self._journal, self._clock, self._terms = journal, clock, terms
         self._in_doubt: dict[tuple[str, str], set[str]] = {}
         self._verdicts: dict[str, RiskVerdict | None] = {}
-        self._seen: set[tuple[str, str]] = set()
-        self.orders = 0
+        self._senders: dict[tuple[str, str], str] = {}
+        self._alive: set[str] = set()
+        self.orders: Counter[str] = Counter()
         self.violations: list[Violation] = []
 
     # --- the witness
-    def leaving(self, venue: str, asked: Request) -> object:
-        """Time and state, for what may be an order."""
+    def leaving(self, venue: str, asked: Request, process: str) -> object:
+        """Time, state and lock, for what may be an order."""
         if _is_read(asked):
             return None
-        return Leaving(self._clock.now(), self._journal.state().state)
+        journal = self._journal
+        self._alive.add(process)
+        return Leaving(self._clock.now(), journal.state().state, process, journal.lock_holder())
 
     def at_venue(self, venue: str, asked: Request, leaving: object, answer: Callable[[], Answer]) -> Answer:
         """Let the venue answer, and judge the orders that it made of the request."""
@@ -88,20 +100,29 @@ class OrderAudit:
         for ids in doubts:
             ids -= {name for name in ids if answer.status < 400 and name in told}
 
-    def died(self) -> None:
-        """An executor is dead: what it knew and had not written is in doubt again."""
+    def died(self, process: str) -> None:
+        """A process is dead: what it knew and had not written is in doubt again. What another one sent that
+        lives is that one's own to know."""
+        self._alive.discard(process)
         for record in self._journal.unresolved():
             venue, name = record.intent.request.venue, record.intent.client_order_id
-            if (venue, name) in self._seen:
+            sender = self._senders.get((venue, name))
+            if sender is not None and sender not in self._alive:
                 self._in_doubt.setdefault((venue, record.intent.request.symbol), set()).add(name)
+
+    def kind_of_sender(self, venue: str, client_id: str) -> str:
+        """Who sent the order: executor or guard; "nobody" for one that did not come to the venue."""
+        return self._senders.get((venue, client_id), "nobody").split()[0]
 
     # --- one order
     def _judge(self, venue: str, order: Order, before: "_Held", leaving: Leaving) -> None:
-        self.orders += 1
+        self.orders[leaving.process.split()[0]] += 1
         what = self._what(venue, order, leaving)
         name = (order.ticket.client_id or "").partition("#")[0]  # Gate takes a text twice; told apart by #
         client_id = self._dialects[venue].canonical_client_id(name or None)
         self._judge_doubt(venue, order, client_id, what)
+        if client_id is not None:
+            self._senders[venue, client_id] = leaving.process
         record = None if client_id is None else self._journal.intent(client_id)
         if record is None or not _is_as_meant(record, venue, order):
             self._break("orders_without_intent", what, "no such intent" if record is None else "not as meant")
@@ -109,17 +130,19 @@ class OrderAudit:
             self._judge_verdict(record, order, before, leaving, what)
         if leaving.state == "HALTED":
             self._break("orders_while_halted", what, "HALTED")
+        if not leaving.has_lock:
+            holder = leaving.lock_holder or "nobody"
+            self._break("orders_without_lock", what, f"the lock is held by {holder}")
         self._judge_window(venue, order, leaving, what)
 
     def _judge_doubt(self, venue: str, order: Order, client_id: str | None, what: str) -> None:
         doubts = self._in_doubt.setdefault((venue, order.ticket.symbol), set())
         if client_id is None:
             return
-        if (venue, client_id) in self._seen:
+        if (venue, client_id) in self._senders:
             self._break("duplicate_orders", what, "a second order of this id")
         elif doubts:
             self._break("duplicate_orders", what, f"{', '.join(sorted(doubts))} in doubt")
-        self._seen.add((venue, client_id))
         doubts.add(client_id)
 
     def _judge_verdict(
@@ -159,8 +182,9 @@ class OrderAudit:
         kind = " reduce-only" if ticket.reduce_only else ""
         at = moment_of(leaving.at_ms)
         return (
-            f"{at:%H:%M:%S}.{at.microsecond // 1000:03d} {venue} {ticket.side} {ticket.quantity} "
-            f"{ticket.symbol}{kind} {ticket.kind} {ticket.time_in_force} ({ticket.client_id})"
+            f"{at:%H:%M:%S}.{at.microsecond // 1000:03d} {leaving.process}: {venue} {ticket.side} "
+            f"{ticket.quantity} {ticket.symbol}{kind} {ticket.kind} {ticket.time_in_force} "
+            f"({ticket.client_id})"
         )
 
     def _break(self, rule: str, what: str, why: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from funding_pipeline.chaos.engines import SelectedMarket, SharedMarket, base_of
 from funding_pipeline.chaos.episode import Outcome, Setting, play
+from funding_pipeline.chaos.guard_lives import GuardSetting
 from funding_pipeline.chaos.lives import MakeExecutor
 from funding_pipeline.chaos.scenario import HOUR_MS, Scenario, draw
 from funding_pipeline.core.errors import SettingsError
@@ -29,10 +30,12 @@ COUNTED = (
     "orders_against_verdict",
     "orders_while_halted",
     "orders_in_settlement_window",
+    "orders_without_lock",
     "statement_mismatches",
     "residual_above_cap",
     "not_settled",
     "executor_failures",
+    "guard_failures",
     "testnet_failures",
 )
 """Rules; each count is to be zero."""
@@ -55,6 +58,12 @@ class Totals:
     cap_usd: Decimal = Decimal(0)
     unavoidable_usd: Decimal = Decimal(0)
     unreadable: int = 0
+    guarded: int = 0
+    guard_looks: int = 0
+    guard_kills: int = 0
+    guard_orders: int = 0
+    mishaps: int = 0
+    mended_s: float = 0.0
     texts: list[str] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
@@ -66,11 +75,20 @@ class Totals:
         self.faults += outcome.faults
         self.kills += outcome.kills
         self.unreadable += outcome.statements_unreadable
+        self._add_guard(outcome)
         self.broken.update(violation.rule for violation in outcome.violations)
         self.residual_usd = max(self.residual_usd, outcome.residual.usd)
         self.cap_usd = max(self.cap_usd, outcome.residual.cap_usd)
         self.unavoidable_usd = max(self.unavoidable_usd, outcome.residual.unavoidable_usd)
         self.texts += [f"episode {outcome.number}: {v.rule}: {v.text}" for v in outcome.violations]
+
+    def _add_guard(self, outcome: Outcome) -> None:
+        self.guarded += outcome.guard.is_there
+        self.guard_looks += outcome.guard.looks
+        self.guard_kills += outcome.guard.kills.total()
+        self.guard_orders += outcome.guard.orders
+        self.mishaps += len(outcome.guard.mishaps)
+        self.mended_s = max(self.mended_s, outcome.guard.longest_s)
 
     @property
     def is_clean(self) -> bool:
@@ -89,6 +107,12 @@ class Totals:
             "fills": self.fills,
             "funding_payments": self.payments,
             **{rule: self.broken[rule] for rule in COUNTED},
+            "guarded_episodes": self.guarded,
+            "guard_looks": self.guard_looks,
+            "guard_kills": self.guard_kills,
+            "guard_orders": self.guard_orders,
+            "mishaps": self.mishaps,
+            "longest_naked_seconds": round(self.mended_s, 1),
             "statements_unreadable": self.unreadable,
             "max_residual_unhedged_usd": float(round(self.residual_usd, 2)),
             "residual_cap_usd": float(round(self.cap_usd, 2)),
@@ -101,8 +125,10 @@ class Totals:
 class Campaign:
     """Episodes over one market, made once."""
 
-    def __init__(self, market: Market, *, make_executor: MakeExecutor, config: ExecutionConfig) -> None:
-        self._make_executor, self._config = make_executor, config
+    def __init__(
+        self, market: Market, *, make_executor: MakeExecutor, config: ExecutionConfig, guard: GuardSetting
+    ) -> None:
+        self._make_executor, self._config, self._guard = make_executor, config, guard
         self._terms = load_venue_terms()
         venues = tuple(venue for venue in VENUES if venue in market.span().venues)
         if len(venues) < 2:
@@ -122,8 +148,10 @@ class Campaign:
 
     def play(self, scenario: Scenario) -> Outcome:
         """Play it with a journal of its own."""
-        with _journal_folder() as folder:
-            setting = Setting(self.market, self._make_executor, self._config, self._terms, folder)
+        with journal_folder() as folder:
+            setting = Setting(
+                self.market, self._make_executor, self._config, self._terms, folder, self._guard
+            )
             return play(scenario, setting)
 
     def _prices(self, at_ms: int) -> Mapping[str, Decimal]:
@@ -133,7 +161,7 @@ class Campaign:
 
 
 @contextmanager
-def _journal_folder() -> Iterator[Path]:
+def journal_folder() -> Iterator[Path]:
     """In memory where the machine offers that: some hundred commits an episode are flushed to it."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:

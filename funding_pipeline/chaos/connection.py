@@ -34,8 +34,8 @@ _SHORTEST_WAY_S, _LONGEST_WAY_S = 0.002, 0.040
 class Witness(Protocol):
     """Sees every request where it matters: as it leaves, at the venue, and as its answer comes back."""
 
-    def leaving(self, venue: str, asked: Request) -> object:
-        """A request is about to leave; what is returned is handed to `at_venue`."""
+    def leaving(self, venue: str, asked: Request, process: str) -> object:
+        """A request of `process` is about to leave; what is returned is handed to `at_venue`."""
         ...
 
     def at_venue(self, venue: str, asked: Request, leaving: object, answer: Callable[[], Answer]) -> Answer:
@@ -57,16 +57,20 @@ class _Arrival:
 
 
 class EngineNetwork:
-    """The network of an episode; it goes on when an executor dies, with what is under way."""
+    """The network of an episode; it goes on when a process dies, with what is under way. `is_instant`:
+    no time passes on it, so that several answers are about one moment."""
 
-    def __init__(self, testnet: Testnet, faults: FaultDesk, witness: Witness, seed: int) -> None:
+    def __init__(
+        self, testnet: Testnet, faults: FaultDesk, witness: Witness, seed: int, *, is_instant: bool = False
+    ) -> None:
         self.testnet, self._faults, self._witness = testnet, faults, witness
         self._random = random.Random(seed)
+        self._longest_way_s = 0.0 if is_instant else _LONGEST_WAY_S
         self.failures: list[Violation] = []
 
-    async def carry(self, seat: Seat, asked: Request, timeout_s: float) -> _Arrival:
+    async def carry(self, seat: Seat, asked: Request, timeout_s: float, process: str) -> _Arrival:
         """Send, and wait for what comes back. Raises TimeoutError; the request may still arrive."""
-        left_at = self._witness.leaving(seat.venue, asked)
+        left_at = self._witness.leaving(seat.venue, asked, process)
         fired = self._faults.fire(seat.venue, asked.method, asked.path)
         arrival: asyncio.Future[_Arrival] = asyncio.get_running_loop().create_future()
 
@@ -75,7 +79,7 @@ class EngineNetwork:
             if not arrival.done():
                 arrival.set_result(came_back)
 
-        way_s = self._random.uniform(_SHORTEST_WAY_S, _LONGEST_WAY_S)
+        way_s = self._random.uniform(min(_SHORTEST_WAY_S, self._longest_way_s), self._longest_way_s)
         asyncio.get_running_loop().call_later(way_s + fired.delay_ms / 1000, arrive)
         back = await asyncio.wait_for(arrival, timeout_s)
         await asyncio.sleep(way_s)
@@ -110,7 +114,7 @@ class EngineNetwork:
 
 
 class EngineConnection:
-    """A `Connection` of one life of an executor; a dead one can send nothing more."""
+    """A `Connection` of one life of a process; a dead one can send nothing more."""
 
     is_live = False
     speed = 1.0
@@ -146,7 +150,7 @@ class EngineSession(SessionMethods):
         note_sent()
         seat = self._network.testnet.by_host[asked.host]
         total = getattr(options.get("timeout"), "total", None)
-        back = await self._network.carry(seat, asked, total or _CLIENT_TIMEOUT_S)
+        back = await self._network.carry(seat, asked, total or _CLIENT_TIMEOUT_S, self._switch.process)
         self._switch.pass_point(f"after request {method}")
         if back.error is not None:
             raise back.error

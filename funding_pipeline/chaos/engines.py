@@ -5,7 +5,7 @@ What lives here: venues, instruments and accounts of an episode. What does not: 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Account, Instrument
 from funding_pipeline.testnet.faulty_quotes import FaultyQuotes
 from funding_pipeline.testnet.market_quotes import MarketQuotes
+from funding_pipeline.testnet.quotes import Quotes
 from funding_pipeline.testnet.raw_market import RawMarket
 from funding_pipeline.testnet.testnet import Seat, Testnet, find_dialect
 
@@ -71,10 +72,18 @@ class SharedMarket:
 
 
 class EpisodeTestnet(Testnet):
-    """A testnet of some venues of a shared market, in virtual time alone."""
+    """A testnet of some venues of a shared market, in virtual time alone. `as_changed`: what becomes of a
+    venue's quotes before faults and traders see them."""
 
-    def __init__(self, shared: SharedMarket, venues: Sequence[str], clock: VirtualClock) -> None:
-        self._shared, self._chosen = shared, frozenset(venues)
+    def __init__(
+        self,
+        shared: SharedMarket,
+        venues: Sequence[str],
+        clock: VirtualClock,
+        *,
+        as_changed: Callable[[Quotes], Quotes] = lambda quotes: quotes,
+    ) -> None:
+        self._shared, self._chosen, self._as_changed = shared, frozenset(venues), as_changed
         super().__init__(shared.rows, clock)
 
     def open(self, venue: str, balance: Decimal, *, seed: str) -> tuple[Account, Mapping[str, str]]:
@@ -91,7 +100,7 @@ class EpisodeTestnet(Testnet):
         dialect_class = find_dialect(venue)
         if dialect_class is None or venue not in self._chosen:
             return None
-        quotes = FaultyQuotes(self._shared.quotes[venue])
+        quotes = FaultyQuotes(self._as_changed(self._shared.quotes[venue]))
         exchange = Exchange(
             quotes,
             now=lambda: self.clock.now() + self.skews.get(venue, 0),

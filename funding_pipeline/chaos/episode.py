@@ -5,7 +5,8 @@ rules (`audit`, `final_audit`).
 
 First the stages are carried out by executors that die and are started again while faults and people
 interfere. Then the faults end, except those that are for good, and executors without kills run until one
-reports that it is done. Then the books are compared.
+reports that it is done. Where a guard looks on, it dies and is started again all the while, and now it is
+left alone: mishaps make legs naked, and it has to mend them. Then the books are compared.
 """
 
 import asyncio
@@ -17,24 +18,20 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from funding_pipeline.chaos.audit import OrderAudit
-from funding_pipeline.chaos.connection import EngineNetwork, in_virtual_time
 from funding_pipeline.chaos.engines import EpisodeTestnet, SharedMarket, base_of
 from funding_pipeline.chaos.fault_schedule import FaultSchedule
-from funding_pipeline.chaos.final_audit import Residual, compare_statements, residual
+from funding_pipeline.chaos.final_audit import Residual, compare_statements
+from funding_pipeline.chaos.ground import lay
+from funding_pipeline.chaos.guard_lives import GuardSetting
+from funding_pipeline.chaos.guard_watch import GuardTold, GuardWatch
 from funding_pipeline.chaos.kills import Kill, KillSwitch
-from funding_pipeline.chaos.lives import End, MakeExecutor, Task, World, is_settled, live
+from funding_pipeline.chaos.lives import End, MakeExecutor, Task, execution, is_settled, live
 from funding_pipeline.chaos.scenario import Scenario, Stage
 from funding_pipeline.chaos.violation import Violation
-from funding_pipeline.chaos.virtual_time import Stamps, VirtualClock, VirtualLoop
+from funding_pipeline.chaos.virtual_time import VirtualClock, VirtualLoop
 from funding_pipeline.core.governance import LegVerdict, RiskVerdict, TargetPosition, TradingState
 from funding_pipeline.core.venue_terms import VenueTerms
 from funding_pipeline.execution.config import ExecutionConfig
-from funding_pipeline.storage.journal import Journal
-from funding_pipeline.testnet.engine.values import Account
-from funding_pipeline.testnet.faults import FaultDesk
-from funding_pipeline.venues.credentials import Credentials
-from funding_pipeline.venues.registry import dialect_of
 
 MOST_LIVES = 8
 """Lives per stage while faults last; a stage that needs more is left for the calm."""
@@ -51,6 +48,7 @@ class Setting:
     config: ExecutionConfig
     terms: Mapping[str, VenueTerms]
     folder: Path
+    guard: GuardSetting
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,7 @@ class Outcome:
     statements_unreadable: int
     violations: tuple[Violation, ...]
     ends: tuple[str, ...] = field(default=())
+    guard: GuardTold = field(default_factory=GuardTold)
 
 
 class Episode:
@@ -75,44 +74,36 @@ class Episode:
     def __init__(self, scenario: Scenario, setting: Setting, loop: VirtualLoop) -> None:
         self._scenario, self._setting, self._loop = scenario, setting, loop
         self._clock = VirtualClock(loop, scenario.start_ms)
-        self._testnet = EpisodeTestnet(setting.market, tuple(scenario.balances), self._clock)
-        desk = FaultDesk(self._testnet)
-        self._faults = FaultSchedule(desk, scenario.faults, loop)
-        self._accounts: dict[str, Account] = {}
-        credentials: dict[str, Credentials] = {}
-        for venue, balance in scenario.balances.items():
-            account, shown = self._testnet.open(venue, balance, seed="chaos")
-            self._accounts[venue], credentials[venue] = account, Credentials(venue, shown)
-        url = f"sqlite:///{setting.folder / f'episode-{scenario.number}.db'}"
-        self.journal = Journal(url, now=self._clock.moment)
-        stamps = Stamps(self._clock)
-        dialects = {venue: in_virtual_time(dialect_of(venue), stamps) for venue in scenario.balances}
-        self.audit = OrderAudit(
-            self._testnet,
-            accounts=self._accounts,
-            dialects=dialects,
-            journal=self.journal,
-            clock=self._clock,
+        ground = lay(
+            EpisodeTestnet(setting.market, tuple(scenario.balances), self._clock),
+            self._clock,
+            balances=scenario.balances,
+            journal_url=f"sqlite:///{setting.folder / f'episode-{scenario.number}.db'}",
             terms=setting.terms,
+            seed=scenario.seed,
         )
-        self.network = EngineNetwork(self._testnet, desk, self.audit, scenario.seed)
-        self._world = World(self.network, self._clock, dialects, credentials, url)
+        self._testnet, self._accounts, self._world = ground.testnet, ground.accounts, ground.world
+        self.journal, self.audit, self.network = ground.journal, ground.audit, ground.network
+        self._faults = FaultSchedule(ground.desk, scenario.faults, loop)
         self._kills, self._pauses = list(scenario.kills), list(scenario.pauses_s)
         self._patience = random.Random(scenario.seed)
         self._killed: Counter[str] = Counter()
         self._ends: list[str] = []
         self._crashes: list[Violation] = []
-        self._verdicts = 0
+        self._verdicts = self._lives = 0
+        self._watch = GuardWatch(ground, scenario, setting.guard, self._faults, loop)
 
     def play(self) -> Outcome:
         """From the first stage to the audit."""
         self._faults.start()
+        self._watch.begin()
         for change in self._scenario.states:
             self._loop.call_later(change.at_s, self._set_state, change.state)
         for number, stage in enumerate(self._scenario.stages):
             self._carry_out(number, stage)
         self._calm()
         is_done = self._settle()
+        self._watch.alone()
         return self._judged(is_done=is_done)
 
     # --- lives
@@ -140,21 +131,21 @@ class Episode:
         return False
 
     def _life(self, task: Task, verdict: RiskVerdict, kill: Kill | None) -> End:
-        switch = KillSwitch(kill)
-        end = live(
-            self._loop,
+        self._lives += 1
+        switch = KillSwitch(kill, f"executor {self._lives}")
+        work = execution(
             self._world,
+            task,
+            verdict,
             make_executor=self._setting.make_executor,
-            task=task,
-            verdict=verdict,
-            switch=switch,
-            config=self._setting.config,
+            config=self._watch.asked_for(self._setting.config),
         )
+        end = live(self._loop, self._world, switch=switch, work=work)
         if end.killed_at is not None:
             self._killed[end.killed_at] += 1
         if end.is_crash:
             self._crashes.append(Violation("executor_failures", end.text))
-        self.audit.died()
+        self.audit.died(switch.process)
         self._ends.append(f"{self._clock.moment():%d %H:%M:%S} {task}: {end.text}")
         return end
 
@@ -205,11 +196,10 @@ class Episode:
 
     # --- the end
     def _judged(self, *, is_done: bool) -> Outcome:
-        for exchange in self._testnet.exchanges.values():
-            exchange.advance()
-        gone, state = self._faults.gone(), self.journal.state().state
-        left = residual(self._testnet, self._accounts, gone=gone, state=state)
+        told, left = self._watch.told(), self._watch.residual()
         violations = [*self.audit.violations, *left.breaches, *self.network.failures, *self._crashes]
+        violations += told.failures
+        gone = self._faults.gone()
         statements = compare_statements(self._testnet, self._accounts, self.journal, gone=gone)
         violations += statements.mismatches
         if not is_done:
@@ -217,15 +207,16 @@ class Episode:
         accounts = self._accounts.values()
         return Outcome(
             number=self._scenario.number,
-            orders=self.audit.orders,
+            orders=self.audit.orders.total(),
             fills=sum(len(account.fills) for account in accounts),
             payments=sum(len(account.payments) for account in accounts),
-            kills=self._killed,
+            kills=self._killed + told.kills,
             faults=self._faults.hits,
             residual=left,
             statements_unreadable=statements.unreadable,
             violations=tuple(violations),
-            ends=tuple(self._ends),
+            ends=(*self._ends, *told.mishaps),
+            guard=told,
         )
 
 

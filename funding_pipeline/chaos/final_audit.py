@@ -4,7 +4,10 @@ What lives here: the rules for the end. What does not: single orders (`audit`).
 
 Residual: per base, the net position over venues at the engines' marks. Of it counts what the executor
 could have removed by reducing legs that still trade; a leg that is halted, delisted or on a venue that is
-gone cannot be reduced, and while HALTED nothing can. What does not count is reported as unavoidable.
+gone cannot be reduced, and while HALTED nothing can. What a venue that is gone did to a leg after its last
+answer (it delisted it, deleveraged it) nobody can know: there the leg counts as the journal adds it up,
+which is what the others were hedged against. A base that the last verdict refuses is not traded by an
+executor; mending it is the guard's, where there is one. What does not count is reported as unavoidable.
 The cap per base: one step of its coarsest leg, or the largest minimum notional, whichever is more.
 """
 
@@ -19,6 +22,8 @@ from funding_pipeline.core.trading import Fill, FundingPayment
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.testnet.engine.values import Account, EngineFill, EnginePayment
 from funding_pipeline.testnet.testnet import Seat, Testnet
+from funding_pipeline.trading.holdings import holdings
+from funding_pipeline.trading.orders import Key
 
 ZERO = Decimal(0)
 CENT = Decimal("0.005")
@@ -27,23 +32,31 @@ CENT = Decimal("0.005")
 
 @dataclass
 class BaseBook:
-    """One base over all venues, in base units and USD. `stuck`: net of what cannot be reduced now."""
+    """One base over all venues, in base units and USD. `stuck`: net of what cannot be reduced now, as far as
+    anybody can know; `unseen`: what is really there beyond that, on venues that are gone."""
 
     stuck: Decimal = ZERO
     longs: Decimal = ZERO
     shorts: Decimal = ZERO
     price: Decimal = ZERO
     cap_usd: Decimal = ZERO
+    unseen: Decimal = ZERO
 
     @property
     def net(self) -> Decimal:
-        """Signed, base units."""
+        """Signed, base units, as far as anybody can know."""
         return self.stuck + self.longs + self.shorts
 
     @property
+    def counted(self) -> Decimal:
+        """Of |net|, what reducing legs that still trade could have removed."""
+        smallest = max(self.stuck + self.shorts, -(self.stuck + self.longs), ZERO)
+        return abs(self.net) - smallest
+
+    @property
     def unavoidable(self) -> Decimal:
-        """The smallest |net| that reducing what still trades can reach."""
-        return max(self.stuck + self.shorts, -(self.stuck + self.longs), ZERO)
+        """Of the true |net|, what does not count."""
+        return max(abs(self.net + self.unseen) - self.counted, ZERO)
 
 
 @dataclass(frozen=True)
@@ -58,37 +71,65 @@ class Residual:
 
 
 def residual(
-    testnet: Testnet, accounts: Mapping[str, Account], *, gone: Iterable[str], state: TradingState
+    testnet: Testnet,
+    accounts: Mapping[str, Account],
+    journal: Journal,
+    *,
+    gone: Iterable[str],
+    refused: Iterable[Key] = (),
+    state: TradingState,
+    least_cap_usd: Decimal = ZERO,
 ) -> Residual:
-    """The worst base, and a violation for each that is above its cap."""
-    books = _books(testnet, accounts, frozenset(gone), is_halted=state == "HALTED")
+    """The worst base, and a violation for each that is above its cap. `gone`: venues; `refused`: legs that
+    may not be touched by anyone who is there; `least_cap_usd`: what whoever is to mend it lets be."""
+    left_alone = _LeftAlone(frozenset(gone), frozenset(refused), is_halted=state == "HALTED")
+    books = _books(testnet, accounts, journal, left_alone)
     worst, breaches = Residual(), []
     for base, book in sorted(books.items()):
-        counted = (abs(book.net) - book.unavoidable) * book.price
-        if counted > book.cap_usd:
-            text = f"{base}: {counted:.2f} USD unhedged, cap {book.cap_usd:.2f}"
+        counted, cap = book.counted * book.price, max(book.cap_usd, least_cap_usd)
+        if counted > cap:
+            text = f"{base}: {counted:.2f} USD unhedged, cap {cap:.2f}"
             breaches.append(Violation("residual_above_cap", text))
         worst = Residual(
             base if counted >= worst.usd else worst.base,
             max(counted, worst.usd),
-            max(book.cap_usd, worst.cap_usd),
+            max(cap, worst.cap_usd),
             max(book.unavoidable * book.price, worst.unavoidable_usd),
         )
     return Residual(worst.base, worst.usd, worst.cap_usd, worst.unavoidable_usd, tuple(breaches))
 
 
+@dataclass(frozen=True)
+class _LeftAlone:
+    """What nobody could send an order to, or was allowed to."""
+
+    venues: frozenset[str]
+    legs: frozenset[Key]
+    is_halted: bool
+
+    def has(self, venue: str, symbol: str) -> bool:
+        return self.is_halted or venue in self.venues or (venue, symbol) in self.legs
+
+
 def _books(
-    testnet: Testnet, accounts: Mapping[str, Account], gone: frozenset[str], *, is_halted: bool
+    testnet: Testnet,
+    accounts: Mapping[str, Account],
+    journal: Journal,
+    left_alone: "_LeftAlone",
 ) -> Mapping[str, BaseBook]:
     books: dict[str, BaseBook] = {}
     for venue, account in accounts.items():
         seat = testnet.seat(venue)
-        for instrument in seat.quotes.instruments():
+        instruments = seat.quotes.instruments()
+        keys = [(venue, instrument.symbol) for instrument in instruments]
+        known = holdings(journal, keys) if venue in left_alone.venues else {}
+        for instrument in instruments:
             base, multiplier = base_of(instrument.symbol)
             book = books.setdefault(base, BaseBook())
-            quantity = seat.exchange.position(account, instrument.symbol).quantity * multiplier
-            is_stuck = is_halted or venue in gone or not _trades(seat, instrument.symbol)
-            if is_stuck:
+            held = seat.exchange.position(account, instrument.symbol).quantity
+            quantity = known.get((venue, instrument.symbol), held) * multiplier
+            book.unseen += held * multiplier - quantity
+            if left_alone.has(venue, instrument.symbol) or not _trades(seat, instrument.symbol):
                 book.stuck += quantity
             elif quantity > 0:
                 book.longs += quantity

@@ -1,4 +1,4 @@
-"""Ending an executor where it hurts: right before or after a commit or a request.
+"""Ending a process where it hurts: right before or after a commit or a request.
 
 What lives here: kill points and the kill. What does not: when an episode plans one (`scenario`).
 
@@ -11,7 +11,7 @@ from typing import Literal
 
 
 class Killed(BaseException):
-    """The executor's process has ended."""
+    """The process has ended."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,13 @@ class Kill:
 
 
 class KillSwitch:
-    """One life of an executor and the kill that ends it; None: it lives on."""
+    """One life of a process and the kill that ends it; None: it lives on.
 
-    def __init__(self, kill: Kill | None) -> None:
-        self._kill, self._passed = kill, 0
+    `process`: its name, whose first word is what it is: executor, guard.
+    """
+
+    def __init__(self, kill: Kill | None, process: str = "executor") -> None:
+        self._kill, self._passed, self.process = kill, 0, process
         self.is_dead = False
         self.point = ""
 

@@ -1,12 +1,12 @@
 """One life of an executor: clients, journal and executor made anew, a task begun, its end told.
 
-What lives here: a process from start to end. What does not: how many there are (`episode`), and what was
-right about it (`audit`).
+What lives here: a process from start to end. What does not: how many there are (`episode`), the guard's
+lives beside it (`guard_lives`), and what was right about it (`audit`).
 """
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from funding_pipeline.chaos.connection import EngineConnection, EngineNetwork
 from funding_pipeline.chaos.kills import Killed, KillSwitch
-from funding_pipeline.chaos.virtual_time import VirtualClock, cancel_everything
+from funding_pipeline.chaos.virtual_time import PROCESS, VirtualClock, VirtualLoop, end_process
 from funding_pipeline.core.errors import FundingPipelineError, JournalError, VenueError
 from funding_pipeline.core.governance import RiskVerdict
 from funding_pipeline.execution.config import ExecutionConfig
@@ -62,20 +62,49 @@ MakeExecutor = Callable[..., Any]
 Task = Literal["rebalance", "flatten"]
 
 
-def live(
-    loop: asyncio.AbstractEventLoop,
-    world: World,
-    *,
-    make_executor: MakeExecutor,
-    task: Task,
-    verdict: RiskVerdict,
-    switch: KillSwitch,
-    config: ExecutionConfig,
-) -> End:
-    """Run one life on the loop, to its end; what it left running ends with it."""
-    life = _life(world, make_executor, (task, verdict), switch, config)
+@dataclass(frozen=True)
+class Opened:
+    """Gateways of the venues that answered; `down`: why the others did not."""
+
+    gateways: dict[str, PrivateGateway]
+    public: dict[str, PublicGateway]
+    down: dict[str, str]
+
+
+async def open_venues(world: World, connection: EngineConnection, stack: AsyncExitStack) -> Opened:
+    """Open every venue of the world that answers; one that is gone for now keeps nobody from the others."""
+    opened = Opened({}, {}, {})
+    for venue in world.dialects:
+        await open_venue(venue, opened, world, connection=connection, stack=stack)
+    return opened
+
+
+async def open_venue(
+    venue: str, opened: Opened, world: World, *, connection: EngineConnection, stack: AsyncExitStack
+) -> None:
+    """Open one venue into `opened`; where it does not answer, `down` says why."""
+    dialect = world.dialects[venue]
     try:
-        return End(report=loop.run_until_complete(asyncio.wait_for(life, LONGEST_LIFE_S)))
+        private = PrivateGateway(dialect, connection, world.credentials[venue])
+        gateway = await stack.enter_async_context(private)
+        opened.public[venue] = await stack.enter_async_context(PublicGateway(dialect, connection))
+    except VenueError as error:
+        opened.down[venue] = str(error)
+        return
+    opened.gateways[venue] = gateway
+    opened.down.pop(venue, None)
+
+
+Work = Callable[[Journal, Opened], Awaitable[Any]]
+"""What a life is for: done with a journal and gateways of its own."""
+
+
+def live(loop: VirtualLoop, world: World, *, switch: KillSwitch, work: Work) -> End:
+    """Run one life on the loop, to its end; what it left running ends with it."""
+    process = PROCESS.set(switch.process)
+    try:
+        life = asyncio.wait_for(_life(world, switch, work), LONGEST_LIFE_S)
+        return End(report=loop.run_until_complete(life))
     except Killed:
         return End(killed_at=switch.point)
     except TimeoutError:
@@ -83,57 +112,50 @@ def live(
     except FundingPipelineError as error:
         return End(error=f"{type(error).__name__}: {error}")
     except Exception as error:  # what an executor never raises on purpose is a finding
-        return End(error=f"{type(error).__name__}: {error} ({_where(error)})", is_crash=True)
+        return End(error=crash_text(error), is_crash=True)
     finally:
         switch.is_dead = True
-        with suppress(Killed):
-            cancel_everything(loop)
+        PROCESS.reset(process)
+        loop.run_until_complete(end_process(loop, switch.process))
 
 
-async def _life(
-    world: World,
-    make_executor: MakeExecutor,
-    work: tuple[Task, RiskVerdict],
-    switch: KillSwitch,
-    config: ExecutionConfig,
-) -> Any:
+async def _life(world: World, switch: KillSwitch, work: Work) -> Any:
     journal = Journal(world.journal_url, now=world.clock.moment, commit_hook=switch.pass_point)
     connection = EngineConnection(world.network, world.clock, switch)
     try:
         async with AsyncExitStack() as stack:
-            gateways: dict[str, PrivateGateway] = {}
-            public: dict[str, PublicGateway] = {}
-            for venue, dialect in world.dialects.items():
-                with suppress(VenueError):  # gone for now: the others are served all the same
-                    private = PrivateGateway(dialect, connection, world.credentials[venue])
-                    opened = await stack.enter_async_context(private)
-                    public[venue] = await stack.enter_async_context(PublicGateway(dialect, connection))
-                    gateways[venue] = opened
-            executor = make_executor(
-                journal=journal,
-                gateways=gateways,
-                public=public,
-                clock=world.clock.moment,
-                sleep=asyncio.sleep,
-                config=config,
-            )
-            return await _work(executor, *work)
+            return await work(journal, await open_venues(world, connection, stack))
     finally:
         with suppress(JournalError):
             journal.close()
 
 
-async def _work(executor: Any, task: Task, verdict: RiskVerdict) -> Any:
-    if task == "flatten":
-        return await executor.flatten(reason="chaos", verdict=verdict)
-    return await executor.rebalance(verdict)
+def execution(
+    world: World, task: Task, verdict: RiskVerdict, *, make_executor: MakeExecutor, config: ExecutionConfig
+) -> Work:
+    """The work of an executor: to carry the verdict out, or to flatten under it."""
+
+    async def work(journal: Journal, opened: Opened) -> Any:
+        executor = make_executor(
+            journal=journal,
+            gateways=opened.gateways,
+            public=opened.public,
+            clock=world.clock.moment,
+            sleep=asyncio.sleep,
+            config=config,
+        )
+        if task == "flatten":
+            return await executor.flatten(reason="chaos", verdict=verdict)
+        return await executor.rebalance(verdict)
+
+    return work
 
 
-def _where(error: Exception) -> str:
-    """The last line of our own that it came through."""
+def crash_text(error: Exception) -> str:
+    """The error, and the last line of our own that it came through."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "funding_pipeline" in frame.filename] or frames
-    return f"{Path(own[-1].filename).name}:{own[-1].lineno}"
+    return f"{type(error).__name__}: {error} ({Path(own[-1].filename).name}:{own[-1].lineno})"
 
 
 def is_settled(report: Any) -> bool:

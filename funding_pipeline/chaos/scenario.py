@@ -11,12 +11,16 @@ from decimal import ROUND_DOWN, Decimal
 
 from funding_pipeline.chaos.engines import base_of
 from funding_pipeline.chaos.faults_drawn import DrawnFault, draw_faults
+from funding_pipeline.chaos.guard_lives import GuardPlan
 from funding_pipeline.chaos.kills import Kill
 from funding_pipeline.chaos.lives import Task
+from funding_pipeline.chaos.mishaps import Mishap, draw_mishaps
 from funding_pipeline.core.governance import LegDecision, TradingState
 from funding_pipeline.testnet.engine.values import Instrument
 
 HOUR_MS = 3_600_000
+GUARDED = 0.3
+"""Share of the episodes in which a guard runs beside the executors."""
 ZERO = Decimal(0)
 
 
@@ -50,7 +54,8 @@ class StateChange:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Everything random about an episode.
+    """Everything random about an episode. `guard`: of the guard that looks on, None where there is none;
+    `mishaps` come when no executor runs any more, and the guard is to mend what they do.
 
     `kills`: the end of each life; those after the last one live on.
     `pauses_s`: pauses between lives. `calm_state`: set once the faults
@@ -67,6 +72,8 @@ class Scenario:
     kills: tuple[Kill, ...]
     pauses_s: tuple[float, ...]
     calm_state: TradingState | None
+    guard: GuardPlan | None = None
+    mishaps: tuple[Mishap, ...] = ()
 
 
 def draw(
@@ -85,6 +92,10 @@ def draw(
     stages = _stages(chance, listed, bases, prices)
     legs = sorted({(leg.venue, leg.symbol) for stage in stages for leg in stage.legs})
     states = _states(chance)
+    # Of its own, so that an episode is the same with and without a guard.
+    beside = random.Random(f"chaos guard {seed} {number}")
+    is_guarded = beside.random() < GUARDED
+    mishaps = draw_mishaps(beside) if is_guarded else ()
     return Scenario(
         number=number,
         seed=chance.getrandbits(32),
@@ -96,6 +107,19 @@ def draw(
         kills=_kills(chance),
         pauses_s=tuple(round(min(chance.expovariate(1 / 6), 60), 1) for _ in range(12)),
         calm_state=chance.choice(("ACTIVE", "ACTIVE", None)) if states else None,
+        guard=_guard(beside, len(mishaps)) if is_guarded else None,
+        mishaps=mishaps,
+    )
+
+
+def _guard(chance: random.Random, mishaps: int) -> GuardPlan:
+    """None to two of its lives end early, as those of executors do, and most that meet a mishap."""
+    return GuardPlan(
+        kills=tuple(_kill(chance) for _ in range(chance.choice((0, 1, 1, 2)))),
+        pauses_s=tuple(round(min(chance.expovariate(1 / 10), 90), 1) for _ in range(4)),
+        at_mishaps=tuple(
+            Kill("writes", chance.randrange(36)) if chance.random() < 0.7 else None for _ in range(mishaps)
+        ),
     )
 
 

@@ -7,10 +7,16 @@ is to be done before its end, so that the order of events depends on their times
 import asyncio
 import selectors
 from collections.abc import Callable
+from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from funding_pipeline.chaos.kills import Killed
 from funding_pipeline.testnet.clock import check_jump, check_time
+
+PROCESS: ContextVar[str] = ContextVar("process", default="")
+"""Which of the processes that share a loop here runs: its tasks are ended with it."""
 
 
 class _Selector(selectors.DefaultSelector):
@@ -37,11 +43,25 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._elapsed = 0.0
+        self._processes: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
         super().__init__(_Selector(self._pass_time))
 
     def time(self) -> float:
         """Seconds since the loop was made."""
         return self._elapsed
+
+    def create_task(
+        self, coro: Any, *, name: object = None, context: Context | None = None
+    ) -> asyncio.Task[Any]:
+        """A task that belongs to the process that makes it."""
+        task: asyncio.Task[Any] = super().create_task(coro, name=name, context=context)
+        self._processes[task] = PROCESS.get() if context is None else context.get(PROCESS, "")
+        return task
+
+    def tasks_of(self, process: str) -> list[asyncio.Task[Any]]:
+        """Its tasks that are not done, by name."""
+        own = [t for t in asyncio.all_tasks(self) if self._processes.get(t) == process and not t.done()]
+        return sorted(own, key=lambda task: task.get_name())
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
@@ -53,6 +73,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         except BaseException as error:  # as a thread would: also what ends an executor
             done.set_exception(error)
         return done
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """What is left of a dead process is nobody's to retrieve."""
+        if not isinstance(context.get("exception"), asyncio.CancelledError | Killed):
+            super().call_exception_handler(context)
 
     def _pass_time(self, seconds: float) -> None:
         self._elapsed += seconds
@@ -103,10 +128,9 @@ def moment_of(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def cancel_everything(loop: asyncio.AbstractEventLoop) -> None:
-    """End every task of the loop, whatever it waits for: its process is dead."""
-    tasks = [task for task in asyncio.all_tasks(loop) if not task.done()]
-    for task in sorted(tasks, key=lambda task: task.get_name()):
+async def end_process(loop: VirtualLoop, process: str) -> None:
+    """End every task of the process, whatever it waits for."""
+    tasks = loop.tasks_of(process)
+    for task in tasks:
         task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -28,7 +28,7 @@ NOW_MS = 1_704_873_600_000
 class _Silent:
     """A witness that only looks on."""
 
-    def leaving(self, venue: str, asked: Any) -> object:
+    def leaving(self, venue: str, asked: Any, process: str) -> object:
         return None
 
     def at_venue(self, venue: str, asked: Any, leaving: object, answer: Callable[[], Any]) -> Any:

@@ -20,4 +20,17 @@ from funding_pipeline.chaos.final_audit import BaseBook
 )
 def test_only_what_reducing_could_remove_counts(stuck: str, longs: str, shorts: str, counted: str) -> None:
     book = BaseBook(Decimal(stuck), Decimal(longs), Decimal(shorts))
-    assert abs(book.net) - book.unavoidable == Decimal(counted)
+    assert book.counted == Decimal(counted)
+    assert book.counted + book.unavoidable == abs(book.net)
+
+
+def test_what_nobody_can_know_of_a_venue_that_is_gone_is_unavoidable() -> None:
+    """The journal knows of a short that hedges; the venue, gone, has delisted it."""
+    book = BaseBook(stuck=Decimal(-3), longs=Decimal(3), unseen=Decimal(3))
+    assert (book.counted, book.unavoidable) == (0, 3)
+
+
+def test_what_is_known_of_a_venue_that_is_gone_still_counts() -> None:
+    """The journal knows of a short of one beside a long of three: two could have been sold."""
+    book = BaseBook(stuck=Decimal(-1), longs=Decimal(3), unseen=Decimal(1))
+    assert (book.counted, book.unavoidable) == (2, 1)
