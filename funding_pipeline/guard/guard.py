@@ -87,7 +87,7 @@ class Guard:
         config = self._config.at_speed(self._session.speed)
         seen, limits, findings = await self._judge(config, problems)
         changed = self._set_state(seen, findings, acted)
-        self._note_equity(seen, config)
+        self._note_equity(seen, findings, config)
         self._beat(seen, findings)
         self._tell(seen, findings)
         if changed is not None:
@@ -196,8 +196,11 @@ class Guard:
         key = f"state {set_now.since.isoformat()}"
         return Alert(key, "critical", f"trading is {state} now: {reason}", wanted[0].advice, seen.at)
 
-    def _note_equity(self, seen: Seen, config: GuardConfig) -> None:
-        """What all accounts are worth, if all of them say."""
+    def _note_equity(self, seen: Seen, findings: tuple[Finding, ...], config: GuardConfig) -> None:
+        """What all accounts are worth, if all of them say, at marks that are believed: a peak that never was
+        would look like a drawdown for ever."""
+        if any(finding.key.startswith("mark ") for finding in findings):
+            return
         equity = seen.book(with_last=False).equity_usd
         is_due = self._noted_at is None or seen.at - self._noted_at >= timedelta(
             seconds=config.equity_seconds

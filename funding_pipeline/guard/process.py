@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from funding_pipeline.trading.setup import TradingSetup
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 15.0
 _PARENT_POLL_SECONDS = 0.5
+_PUT_BACK_SECONDS = 5.0
+"""Of this machine: a testnet's clock that is asked again may be a little behind what was extrapolated."""
 _log = logging.getLogger("funding_pipeline.guard")
 
 
@@ -94,7 +96,7 @@ class GuardProcess:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _watch(self, session: TradingSession) -> None:
-        """One session, until its journal can be used again only by opening it anew, or time goes faster."""
+        """One session, until its journal can be used again only by opening it anew, or its time changes."""
         alerts = Alerts(
             session.journal,
             self.setup.alert_urls,
@@ -104,8 +106,22 @@ class GuardProcess:
         )
         _say_what_is_watched(session)
         guard = Guard(session, config=self.config, alerts=alerts, betas=self.betas)
-        renewal, speed = _Renewal(self.setup, self.config.journal_seconds), session.speed
-        await guard.run(until=lambda: renewal.is_due(guard.report) or session.speed != speed)
+        renewal, time = _Renewal(self.setup, self.config.journal_seconds), _Time(session)
+        await guard.run(until=lambda: renewal.is_due(guard.report) or time.has_changed())
+
+
+class _Time:
+    """The venues' time of a session. What a guard remembers of later moments would keep it waiting."""
+
+    def __init__(self, session: TradingSession) -> None:
+        self._session, self._speed, self._newest = session, session.speed, session.now()
+
+    def has_changed(self) -> bool:
+        """Whether it goes faster or slower than at first, or was put back."""
+        now, most = self._session.now(), timedelta(seconds=_PUT_BACK_SECONDS * max(self._speed, 1.0))
+        was_put_back = now < self._newest - most
+        self._newest = max(self._newest, now)
+        return was_put_back or self._session.speed != self._speed
 
 
 @dataclass

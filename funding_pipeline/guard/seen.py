@@ -76,8 +76,3 @@ class Seen:
             peak_equity_usd=self.peak_equity_usd,
             expected_venues=self.expected,
         )
-
-    @property
-    def held_keys(self) -> tuple[LegKey, ...]:
-        """Instruments that are held, by venue and symbol."""
-        return tuple((p.venue, p.symbol) for p in self.book().positions)

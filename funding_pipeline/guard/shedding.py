@@ -9,13 +9,14 @@ than is held, and the executor may only send what reduces.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from funding_pipeline.core.governance import IntentRecord, RiskVerdict, TargetPosition
-from funding_pipeline.execution.book import ZERO, BookState
+from funding_pipeline.execution.book import ZERO, BookState, VenueBook
 from funding_pipeline.execution.judged_base import balanced, judged_bases
-from funding_pipeline.execution.limits import RiskLimits
+from funding_pipeline.execution.limits import RiskLimits, tighter_direction
 from funding_pipeline.execution.market_facts import MarketFacts
 from funding_pipeline.execution.states import Permission
 from funding_pipeline.execution.verdict import judge
@@ -38,6 +39,10 @@ _LIFTED: Mapping[str, float] = {
     "survival_move_fraction": 0.0,
 }
 """Limits that reduce, and what lifts them: a reduction is about those alone that were found broken."""
+_OF_MARGIN = frozenset({"max_margin_fraction", "survival_move_fraction"})
+"""Limits to which every leg of a venue counts, also one whose base is in doubt."""
+_ROOM = 0.1
+"""What is cut ends this far inside its limit: at the very limit the next tick would break it again."""
 _LOCK_SECONDS = 60.0
 
 
@@ -57,6 +62,8 @@ def shed_verdict(
     told = seen.book()
     instead = unbelievable(told, seen.market, bound=config.mark_bound_fraction)
     book = believed(told, instead)
+    if not names & _OF_MARGIN:  # what is in doubt may be hedged where nobody answers: no other pays for it
+        book = _without(book, seen.doubtful_bases)
     targets = [*_balanced_targets(book, seen.market, naked), *_unresolved_targets(book, seen, naked)]
     verdict = judge(
         targets,
@@ -123,11 +130,27 @@ def reducing_executor(session: TradingSession, real: GuardConfig) -> Executor:
     )
 
 
+def _without(book: BookState, bases: frozenset[str]) -> BookState:
+    """The book without its legs in `bases`."""
+
+    def rest(venue: VenueBook) -> VenueBook:
+        left = (p for p in venue.positions if book.identity((venue.venue, p.symbol))[0] not in bases)
+        return replace(venue, positions=tuple(left))
+
+    return replace(book, venues={name: rest(venue) for name, venue in book.venues.items()})
+
+
 def _about(limits: RiskLimits, names: frozenset[str]) -> RiskLimits:
-    """The limits `names` as they are, the other ones that reduce lifted."""
+    """The limits `names` with some room inside them, the other ones that reduce lifted."""
     lifted = {name: value for name, value in _LIFTED.items() if name not in names}
+    inside = {name: _inside(limits, name) for name in names & set(_LIFTED)}
     # Not validated: a lifted limit is beyond its bounds on purpose.
-    return limits.model_copy(update=lifted)
+    return limits.model_copy(update={**lifted, **inside})
+
+
+def _inside(limits: RiskLimits, name: str) -> float:
+    value = float(getattr(limits, name))
+    return value * (1 - _ROOM if tighter_direction(name) == "lower" else 1 + _ROOM)
 
 
 def _balanced_targets(book: BookState, market: MarketFacts, bases: frozenset[str]) -> list[TargetPosition]:

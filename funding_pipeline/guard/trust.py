@@ -56,9 +56,11 @@ def venues(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
 def clocks(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
     """This machine's clock against the venues'. Most of them against us: it is ours that is wrong."""
     bound = config.max_clock_skew_seconds
-    off = {venue: skew for venue, skew in seen.skews_seconds.items() if abs(skew) > bound}
-    middle = median(seen.skews_seconds.values()) if seen.skews_seconds else 0.0
-    if len(seen.skews_seconds) > 1 and abs(middle) > bound:
+    skews = seen.skews_seconds
+    off = {venue: skew for venue, skew in skews.items() if abs(skew) > bound}
+    most = max((sum(sign * skew > bound for skew in skews.values()) for sign in (1, -1)), default=0)
+    if len(skews) > 1 and most > len(skews) / 2:  # of two venues both: one alone may be wrong itself
+        middle = median(skews.values())
         yield Symptom(
             key="clock",
             severity="critical",
@@ -69,7 +71,7 @@ def clocks(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
             after_seconds=config.clock_seconds,
             looks=config.confirming_looks,
             early="warning",
-            numbers={venue: round(skew, 3) for venue, skew in sorted(seen.skews_seconds.items())},
+            numbers={venue: round(skew, 3) for venue, skew in sorted(skews.items())},
         )
         return
     for venue, skew in sorted(off.items()):

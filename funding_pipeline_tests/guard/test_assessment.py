@@ -247,6 +247,8 @@ def test_clocks_halt_only_when_it_is_ours_that_is_wrong() -> None:
     theirs = after(seen(skews_seconds={"a": 60.0, "b": 0.1, "c": 0.0}), 2)
     assert [(one.key, one.action) for one in theirs.findings] == [("clock a", "none")]
     assert after(seen(skews_seconds={"a": 60.0}), 2).findings[0].action == "none", "one venue is no majority"
+    of_two = after(seen(skews_seconds={"a": 60.0, "b": 0.1}), 2, 41)
+    assert [(one.key, one.action) for one in of_two.findings] == [("clock a", "none")]
 
 
 def resting_order(**changed: Any) -> OrderState:

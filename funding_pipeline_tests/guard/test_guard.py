@@ -2,11 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from funding_pipeline.chaos.kills import Killed
+from funding_pipeline.core.trading import PositionState
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.findings import GuardReport
 from funding_pipeline.storage.journal import Journal
@@ -238,6 +241,30 @@ def test_a_loss_stops_growth_and_closes_nothing(new_rig: NewRig) -> None:
     assert (report.state, report.findings[0].key) == ("REDUCING", "loss of the day")
     assert sent_by_the_guard(rig) == 0
     assert "flatten" in rig.journal.alerts()[0].action
+
+
+def test_no_equity_is_noted_at_a_mark_that_nobody_believes(new_rig: NewRig) -> None:
+    """A peak that never was would be a drawdown for ever."""
+    rig = with_pair(new_rig)
+
+    def noted() -> int:
+        return len(rig.journal.equity_history(rig.now() - timedelta(days=1)))
+
+    async def case(there: Watched) -> GuardReport:
+        await there.looks(2)
+        assert noted() == 2
+        gateway = there.session.gateways["okx"]
+        read = gateway.positions
+
+        async def doubled() -> tuple[PositionState, ...]:
+            return tuple(replace(p, mark_price=(p.mark_price or 0) * 2) for p in await read())
+
+        gateway.positions = doubled  # type: ignore[method-assign]
+        return await there.looks(3)
+
+    report = run(rig, case, config=SLOW.model_copy(update={"equity_seconds": 0.0}))
+    assert report.has("mark okx")
+    assert noted() == 2
 
 
 def test_without_a_fresh_heartbeat_nothing_opens(new_rig: NewRig) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,33 @@ def test_a_journal_that_was_replaced_is_opened_anew(
             await until(lambda: fresh.heartbeat("guard"), task)
 
     watching(process, case)
+
+
+def test_a_clock_that_was_put_back_begins_a_new_session(
+    new_rig: NewRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered of later moments (when alerts were told, since when a leg is naked) is past."""
+    rig = new_rig("binance")
+    connections: list[TestnetConnection] = []
+
+    def connect() -> TestnetConnection:
+        connections.append(TestnetConnection(rig.testnet.port))
+        return connections[-1]
+
+    setup = TradingSetup(**{**vars(setup_of(rig, monkeypatch)), "connect": connect})
+
+    def beat() -> datetime | None:
+        told = rig.journal.heartbeat("guard")
+        return None if told is None else told.at
+
+    async def case(task: "asyncio.Task[None]") -> None:
+        await until(beat, task)
+        before = beat()
+        assert before is not None
+        rig.testnet.clock.set(rig.testnet.clock.now() - 3_600_000)
+        await until(lambda: len(connections) > 1 and (beat() or before) < before, task)
+
+    watching(GuardProcess(setup, tmp_path / "lock", QUICK, notify=Heard()), case)
 
 
 def test_it_ends_with_its_parent_and_when_told_to(

@@ -54,10 +54,33 @@ def test_a_reduction_is_about_what_was_found_alone() -> None:
     assert abs(allowed(both)["b", "ETH"]) * PRICES["ETH"] <= 10_000
 
 
+def test_what_was_beyond_its_limit_ends_well_inside() -> None:
+    """Cut to the very limit, the next tick would break it again: one small order and its fees each minute."""
+    one = seen({("a", "ETH"): "30", ("b", "ETH"): "-30"})
+    for name in ("max_venue_notional_usd", "max_instrument_notional_usd", "max_base_notional_usd"):
+        under = limits(**{name: 10_000})
+        left = abs(allowed(verdict(one, due("ETH", limit=name), under=under))["b", "ETH"]) * PRICES["ETH"]
+        legs = 2 if name == "max_base_notional_usd" else 1
+        assert 8_000 < left * legs <= 9_000, name
+
+
 def test_a_base_in_doubt_is_left_out() -> None:
     held = {("a", "BTC"): "1", ("b", "BTC"): "-0.2", ("c", "ETH"): "10"}
     found = verdict(without("b", held), due("BTC", "ETH"))
     assert {leg.target.base for leg in found.legs} == {"ETH"}
+
+
+def test_no_other_base_pays_for_a_delta_that_is_in_doubt() -> None:
+    """What looks naked may be hedged on the silent venue: ETH is not cut bit by bit to make up for it."""
+    held = {("a", "BTC"): "1", ("b", "BTC"): "-0.2", ("a", "ETH"): "30", ("c", "ETH"): "-29.9"}
+    finding = due("BTC", "ETH", limit="max_portfolio_delta_usd")
+    under = limits(max_portfolio_delta_usd=1_000)
+    answered = seen(held)
+    assert shed_verdict(answered, [finding], limits=under, config=GuardConfig(), at=NOW) is not None
+    silent = without("b", held)
+    assert shed_verdict(silent, [finding], limits=under, config=GuardConfig(), at=NOW) is None
+    open_eth = without("b", {**held, ("c", "ETH"): "-20"})
+    assert {leg.target.base for leg in verdict(open_eth, finding, under=under).legs} == {"ETH"}
 
 
 def test_nothing_to_do_is_no_verdict() -> None:
