@@ -9,6 +9,7 @@ import hashlib
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -70,9 +71,7 @@ class Settings(BaseSettings):
         default=[], description="risk limits, [[limits]] in funding.toml, each with `effective_from`"
     )
     execution: dict[str, Any] = Field(default={}, description="how orders are carried out, [execution]")
-    alert_urls: str = Field(
-        default="", repr=False, description="apprise services to tell, by commas"
-    )
+    alert_urls: str = Field(default="", repr=False, description="apprise services to tell, by commas")
     escalation_urls: str = Field(
         default="", repr=False, description="services that are told when something critical goes on"
     )
@@ -175,9 +174,7 @@ class Settings(BaseSettings):
         if self.trading == "live" and self.market_kind != "live":
             raise SettingsError("FUNDING_TRADING=live needs FUNDING_MARKET=live: other markets are not real")
         if self.trading == "paper" and not self.uses_testnet:
-            what = (
-                "a live market is only planned" if self.market_kind == "live" else "it is read direct"
-            )
+            what = "a live market is only planned" if self.market_kind == "live" else "it is read direct"
             raise SettingsError(
                 f"paper trading needs the local testnet ({what}): set FUNDING_MARKET=simulated or recorded "
                 "with FUNDING_WAY=testnet, or FUNDING_TRADING=live for a live market"
@@ -229,6 +226,8 @@ def load_settings(**given: Any) -> Settings:
         name = ".".join(str(part) for part in first["loc"]) or "settings"
         where = f"FUNDING_{name.upper()}" if first["loc"] else name
         raise SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+    except (TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{settings_file()} cannot be read: {error}") from error
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -43,6 +43,13 @@ def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, t
     assert (settings.capital_usd, settings.seed) == (5.0, 12)
 
 
+@pytest.mark.parametrize("content", [b"not toml [", b"seed = 1 # \xff"])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "funding.toml").write_bytes(content)
+    with pytest.raises(SettingsError, match=r"funding.toml cannot be read"):
+        load_settings()
+
+
 def test_markets_do_not_share_state(tmp_path: Path) -> None:
     one, other = Settings(seed=1), Settings(seed=2)
     recorded = Settings(market="recorded", data=tmp_path)

@@ -28,8 +28,9 @@ _STEADY_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Service:
-    """One child. `is_vital`: all ends with it; others are started again. `patience_seconds`: how long it may
-    take to end before it is killed; over all services less than 20 s."""
+    """One child. `is_vital`: all ends with it where it ends within a minute, for then a setting or a port is
+    wrong; later it is started again, like the others: who watches positions must not end with it.
+    `patience_seconds`: how long it may take to end before it is killed; over all services less than 20 s."""
 
     name: str
     command: Sequence[str]
@@ -50,7 +51,7 @@ class _Running:
 
 
 class Supervisor:
-    """Runs services until a signal comes or a vital one ends. `tell` prints a line for a person."""
+    """Runs services until a signal comes or a vital one ends at once. `tell` prints a line for a person."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
@@ -67,7 +68,7 @@ class Supervisor:
         return process
 
     def run(self) -> int:
-        """Until a signal (0) or the end of a vital service (its code); then all are ended."""
+        """Until a signal (0) or the early end of a vital service (its code); then all are ended."""
         kept = {number: self._listen(number) for number in _SIGNALS}
         try:
             while not self._signals:
@@ -98,7 +99,7 @@ class Supervisor:
         self._signals += 1
 
     def _look(self) -> int | None:
-        """Start again what has died; the exit code of a vital service that has ended."""
+        """Start again what has died; the exit code of a vital service that has ended at once."""
         for running in self._running:
             now = time.monotonic()
             if running.again_at is not None:
@@ -110,7 +111,7 @@ class Supervisor:
                 continue
             _signal_group(running.process, signal.SIGKILL)  # what it has left behind
             words = f"{running.service.name} ended ({_cause(code)}){_last_words(running.service.log)}"
-            if running.service.is_vital:
+            if running.service.is_vital and now - running.since <= _STEADY_SECONDS:
                 self._tell(f"{words}; log in {running.service.log}")
                 return code or 1
             if now - running.since > _STEADY_SECONDS:

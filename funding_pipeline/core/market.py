@@ -125,6 +125,10 @@ class MarketSpan:
 class Market(Protocol):
     """A source of raw frames. Deterministic: the same call gives the same rows."""
 
+    def __hash__(self) -> int:
+        """A market is a value: what was made of it may be kept by it."""
+        ...
+
     @property
     def label(self) -> str:
         """What a report calls this market, e.g. `recorded (market_data)` or `SIMULATED, seed 7`."""

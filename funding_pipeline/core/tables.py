@@ -8,7 +8,9 @@ the row; a null means "unknown" and is never replaced by zero.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Self
 
 import polars as pl
 
@@ -322,3 +324,8 @@ class MarketTables:
     order_book_depth: pl.LazyFrame
     trade_flow: pl.LazyFrame
     open_interest: pl.LazyFrame
+
+    def as_known_at(self, moment: datetime) -> Self:
+        """Only rows with `known_at` <= `moment` (UTC)."""
+        known = pl.col("known_at") <= moment
+        return type(self)(**{table.name: getattr(self, table.name).filter(known) for table in fields(self)})

@@ -6,6 +6,7 @@ import dagster as dg
 
 from funding_pipeline.core.market import Market
 from funding_pipeline.defs import metadata as md
+from funding_pipeline.defs.models import LATEST
 from funding_pipeline.execution.book import BookState
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
@@ -32,6 +33,7 @@ def subject_of(context: dg.AssetExecutionContext) -> str:
 
 @dg.asset(
     name=BOOK,
+    deps=[LATEST],  # read last before the plan: what is held changes while rows are fetched
     group_name=GROUP,
     kinds={"ccxt", "deltalake"},
     metadata={"dagster/column_schema": md.columns_of(BOOK_SCHEMA)},

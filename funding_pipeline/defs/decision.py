@@ -6,6 +6,7 @@ the last months. Otherwise it is the newest time of the feature panel, and the s
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 import dagster as dg
@@ -38,6 +39,8 @@ FRESHNESS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 # Betas and basis risk look back this far, with room for gaps.
 LOOK_BACK = timedelta(days=120)
 _NEWEST_ROWS = timedelta(days=3)
+_ESTIMATES_AHEAD = timedelta(days=1)
+"""A venue's estimate is filed under the settlement that it is about, which is still to come."""
 
 
 class DecisionTime(dg.Config):
@@ -134,10 +137,11 @@ def tables_of_decision(config: DecisionTime, *, market: Market, lake: Lake, as_o
     return read_market_tables(lake, start=as_of - LOOK_BACK, end=as_of)
 
 
+@lru_cache(maxsize=1)  # features and plan of one decision are made from the same rows, in one process
 def decision_tables(market: Market, as_of: datetime) -> MarketTables:
-    """Landed rows up to `as_of`, normalized in memory; no venue is asked."""
-    span = MarketSpan(as_of - LOOK_BACK, as_of, market.span().venues)
-    return normalized_market(_landed_only(market), span).tables
+    """Landed rows that were known at `as_of`, normalized in memory; no venue is asked."""
+    span = MarketSpan(as_of - LOOK_BACK, as_of + _ESTIMATES_AHEAD, market.span().venues)
+    return normalized_market(_landed_only(market), span).tables.as_known_at(as_of)
 
 
 def market_now(market: Market) -> datetime:

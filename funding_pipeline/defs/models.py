@@ -259,12 +259,18 @@ def latest_forecasts(
 
 
 def _fresh_champion(settings: Settings, tracking: ModelTracking, *, as_of: datetime) -> RegisteredForecaster:
-    """The registered model; StorageError where there is none, or it is older than the limits allow."""
+    """The registered model; StorageError where there is none, it is older than the limits allow, or it knows
+    what is yet to come (a testnet that was put back)."""
     registered = tracking.load_champion(settings.horizon_hours)
     if registered is None:
         raise StorageError("no model is registered yet")
     age_hours = (as_of - registered.forecaster.span.train_end).total_seconds() / 3600
     most = settings.risk_limits(as_of).max_model_age_hours
+    if age_hours < -1:  # the rows of a fetch end with its hour
+        raise StorageError(
+            f"model version {registered.version} was trained on rows after {as_of:%Y-%m-%d %H:%M} UTC: run "
+            "`make run` to train anew"
+        )
     if age_hours > most:
         raise StorageError(
             f"model version {registered.version} knows nothing of the last {age_hours:,.0f} h, "

@@ -95,7 +95,9 @@ def sensors(
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
     ) -> dg.SensorResult | dg.SkipReason:
-        return look_at_settlements(context, settings, lake, clock)
+        return _quietly(
+            settings, clock, lambda setup, time: look_at_settlements(context, setup, time, settings, lake)
+        )
 
     @dg.sensor(
         name="guard_heartbeat_sensor",
@@ -161,7 +163,7 @@ def _quietly(
     try:
         return look(setup, time)
     except FundingPipelineError as error:
-        return dg.SkipReason(str(error))
+        return dg.SkipReason(f"cannot be judged now: {error}")
 
 
 def _look_at_guard(

@@ -10,18 +10,10 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from funding_pipeline.core.errors import FundingPipelineError
 from funding_pipeline.defs.accounts import SETTLEMENT_TAG
 from funding_pipeline.defs.features import FEATURES
 from funding_pipeline.defs.run_tags import CLOSE, CLOSE_RUN, REBALANCE, REBALANCE_RUN, unfinished_run
-from funding_pipeline.defs.trading_view import (
-    Clock,
-    absent_testnet,
-    freshness_of,
-    intervals_of,
-    newest_settlements,
-    setup_of,
-)
+from funding_pipeline.defs.trading_view import freshness_of, intervals_of, newest_settlements
 from funding_pipeline.execution.settlement_requests import Due, Progress, SettlementTiming, due, text_of
 from funding_pipeline.execution.settlement_schedule import longest_gap, settlement_times, shortest_gap
 from funding_pipeline.execution.states import Arming
@@ -60,24 +52,13 @@ class Look:
 
 
 def look_at_settlements(
-    context: dg.SensorEvaluationContext, settings: Settings, lake: Lake, clock: Clock
+    context: dg.SensorEvaluationContext, setup: TradingSetup, time: MarketTime, settings: Settings, lake: Lake
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for what is due, or say why not; never raises for what is missing or down."""
-    try:
-        setup = setup_of(settings)
-    except FundingPipelineError as error:
-        return dg.SkipReason(f"trading is not possible: {error}")
-    time = clock(settings)
-    if time is None:
-        return dg.SkipReason(absent_testnet(settings))
-    try:
-        look = _read(context.cursor, setup, time, settings, lake)
-        if look is None:
-            return dg.SkipReason("there is no table funding_intervals yet: run `make run` first")
-        findings = find(look, lake)
-    except FundingPipelineError as error:
-        return dg.SkipReason(f"cannot be judged now: {error}")
-    return _asked(context, look, findings)
+    """Ask for what is due, or say why not. Raises JournalError, StorageError."""
+    look = _read(context.cursor, setup, time, settings, lake)
+    if look is None:
+        return dg.SkipReason("there is no table funding_intervals yet: run `make run` first")
+    return _asked(context, look, find(look, lake))
 
 
 def _read(

@@ -72,8 +72,8 @@ def settlement_statement(
     statement = asyncio.run(closed())
     for problem in statement.problems:
         context.log.warning(problem)
-    # A venue that could not be read keeps its earlier book: its profit is counted when it answers again.
-    kept: Mapping[str, VenueBook] = {**previous, **statement.book.venues}
+    # Others keep their earlier book: their profit is counted when they answer again.
+    kept: Mapping[str, VenueBook] = {**previous, **statement.counted}
     lake.replace(LAST_BOOKS, book_rows(kept, {}, at=statement.book.at))
     history = _history(lake, statement)
     version = lake.replace(STATEMENT, history)

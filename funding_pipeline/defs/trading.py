@@ -20,7 +20,7 @@ from funding_pipeline.storage.lake import Lake
 from funding_pipeline.trading.judging import Judgement, judge_plan
 from funding_pipeline.trading.rebalancing import ORDERS_SCHEMA, Rebalanced, carry_out, order_rows
 from funding_pipeline.trading.report import ExecutionReport
-from funding_pipeline.trading.session import open_session, require_accounts
+from funding_pipeline.trading.session import TradingSession, open_session, require_accounts
 
 VERDICT = "risk_verdict"
 EXECUTED = "executed_orders"
@@ -90,9 +90,7 @@ def risk_verdict(
             "limits_version": verdict.limits_version,
             "verdict_id": verdict.verdict_id,
             "breaches": md.table_of([{"breach": breach.text()} for breach in verdict.breaches]),
-            "legs": md.table_preview(
-                frame.drop("verdict_id", "rebalance", "judged_at", "expires_at"), rows=120
-            ),
+            "legs": md.table_preview(frame.drop(_SAID_ONCE), rows=120),
         }
     )
 
@@ -139,27 +137,26 @@ def executed_orders(
     Each was written into the journal before it was sent. Safe to run again: what is done is not repeated.
     """
     verdict_id = _verdict_to_carry_out(lake)
-    if verdict_id is None:
-        version = lake.replace(EXECUTED, order_rows(()))
-        nothing = md.stored(EXECUTED, version, rows=0, market_label=market.label)
-        return dg.MaterializeResult(metadata={**nothing, "status": "nothing is planned or held"})
 
-    async def carried_out() -> tuple[Rebalanced, pl.DataFrame, str]:
+    async def carried_out() -> tuple[Rebalanced | None, pl.DataFrame, str]:
         async with open_session(settings.trading_setup()) as session:
-            verdict = session.journal.verdict(verdict_id)
-            if verdict is None:
-                raise GovernanceError(f"there is no risk verdict {verdict_id}: materialize {VERDICT} first")
-            done = await carry_out(session, verdict, owner=f"rebalance {context.run.run_id[:8]}")
+            done = None
+            if verdict_id is not None:
+                verdict = _kept_verdict(session, verdict_id)
+                done = await carry_out(session, verdict, owner=f"rebalance {context.run.run_id[:8]}")
             rows = order_rows(session.journal.intents(since=session.now() - _KEPT))
             return done, rows, session.permission_text()
 
     done, rows, permission = asyncio.run(carried_out())
+    version = lake.replace(EXECUTED, rows)
+    shown = md.stored(EXECUTED, version, rows=rows.height, market_label=market.label)
+    if done is None:
+        return dg.MaterializeResult(metadata={**shown, "status": "nothing is planned or held"})
     for problem in (*done.report.problems, *done.report.statement_problems, *done.problems):
         context.log.warning(problem)
-    version = lake.replace(EXECUTED, rows)
     return dg.MaterializeResult(
         metadata={
-            **md.stored(EXECUTED, version, rows=rows.height, market_label=market.label),
+            **shown,
             "trading": permission,
             **_report(done.report),
             "differences": md.table_of([{"difference": found.text()} for found in done.differences]),
@@ -167,6 +164,14 @@ def executed_orders(
             "orders": md.table_preview(rows.filter(pl.col("verdict_id") == verdict_id), rows=120),
         }
     )
+
+
+def _kept_verdict(session: TradingSession, verdict_id: str) -> RiskVerdict:
+    """The verdict as the journal has it; GovernanceError where it has none such."""
+    verdict = session.journal.verdict(verdict_id)
+    if verdict is None:
+        raise GovernanceError(f"there is no risk verdict {verdict_id}: materialize {VERDICT} first")
+    return verdict
 
 
 def _verdict_to_carry_out(lake: Lake) -> str | None:

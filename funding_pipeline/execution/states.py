@@ -6,14 +6,13 @@ UI's confirmations.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Self
+from typing import Literal
 
 from funding_pipeline.core.errors import GovernanceError
 from funding_pipeline.core.governance import TradingState
 
 ActorKind = Literal["person", "guard", "executor", "sensor", "journal"]
 Permission = Literal["none", "reduce", "all"]
-_ACTORS: tuple[ActorKind, ...] = ("person", "guard", "executor", "sensor", "journal")
 _SEVERITY: dict[TradingState, int] = {"ACTIVE": 0, "REDUCING": 1, "HALTED": 2}
 LONGEST_ARMING = timedelta(hours=24)
 
@@ -29,15 +28,6 @@ class Actor:
     def text(self) -> str:
         """As the journal keeps it."""
         return f"{self.kind} {self.name}".strip()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """From `text`; GovernanceError where its first word is no kind of actor."""
-        kind, _, name = text.strip().partition(" ")
-        for known in _ACTORS:
-            if kind == known:
-                return cls(known, name.strip())
-        raise GovernanceError(f"{text!r}: acting are {', '.join(_ACTORS)}, then a name")
 
 
 def is_stricter(one: TradingState, other: TradingState) -> bool:
@@ -66,14 +56,6 @@ def permission_in(state: TradingState) -> Permission:
     """What may be sent in a state, besides cancels, which always may."""
     permissions: dict[TradingState, Permission] = {"ACTIVE": "all", "REDUCING": "reduce", "HALTED": "none"}
     return permissions[state]
-
-
-def require_sendable(state: TradingState, *, reduce_only: bool) -> None:
-    """GovernanceError unless an order may be sent in `state`."""
-    allowed = permission_in(state)
-    if allowed == "none" or (allowed == "reduce" and not reduce_only):
-        what = "a reduce-only order" if reduce_only else "an order that may open a position"
-        raise GovernanceError(f"trading is {state}: {what} is not allowed")
 
 
 @dataclass(frozen=True)

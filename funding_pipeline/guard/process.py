@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from funding_pipeline.core.errors import FundingPipelineError, GovernanceError, JournalError
-from funding_pipeline.core.governance import Alert
+from funding_pipeline.core.governance import Alert, Heartbeat
 from funding_pipeline.guard.alerts import Alerts
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.findings import GuardReport
@@ -31,6 +31,7 @@ from funding_pipeline.trading.setup import TradingSetup
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 15.0
 _PARENT_POLL_SECONDS = 0.5
+_WRITING = "guard: opening the journal anew"
 _PUT_BACK_SECONDS = 5.0
 """Of this machine: a testnet's clock that is asked again may be a little behind what was extrapolated."""
 _log = logging.getLogger("funding_pipeline.guard")
@@ -143,7 +144,8 @@ class _Renewal:
         self._since = now
         try:
             with Journal(self.setup.journal_url, busy_timeout_seconds=0.5) as again:
-                again.state()
+                # Written too: on a full disk it can be read, and a new session would forget since when.
+                again.beat(Heartbeat(_WRITING, again.now(), "the journal can be written"))
         except JournalError:
             return False
         return True

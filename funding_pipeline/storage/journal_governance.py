@@ -13,10 +13,10 @@ from sqlalchemy import Connection, insert, select, update
 
 from funding_pipeline.core.errors import GovernanceError, JournalError
 from funding_pipeline.core.governance import StateRecord, TradingState
+from funding_pipeline.execution.states import is_stricter
 from funding_pipeline.storage.journal_database import JournalDatabase
 from funding_pipeline.storage.journal_schema import armings, states, tightenings
 
-_STRICTNESS: tuple[TradingState, ...] = ("ACTIVE", "REDUCING", "HALTED")
 _STATE = select(states.c.state, states.c.reason, states.c.by, states.c.since)
 _NEWEST_STATE = _STATE.order_by(states.c.sequence.desc()).limit(1)
 """Made once, as all statements that every order needs: building one takes longer than running it."""
@@ -49,9 +49,9 @@ class GovernanceJournal(JournalDatabase):
         _require_text(reason=reason, by=by)
         with self._write("set_state") as connection:
             now_held = current_state(connection)
-            if stricter_only and _is_stricter(now_held.state, state):
+            if stricter_only and is_stricter(now_held.state, state):
                 return now_held
-            if loosens is not None and now_held != loosens and _is_stricter(now_held.state, state):
+            if loosens is not None and now_held != loosens and is_stricter(now_held.state, state):
                 raise GovernanceError(
                     f"trading became {now_held.state} by {now_held.by} at this moment ({now_held.reason}): "
                     "look, and try again"
@@ -140,10 +140,6 @@ def _tightened(connection: Connection) -> dict[str, float]:
         .order_by(tightenings.c.sequence)
     )
     return {row.name: row.value for row in rows}
-
-
-def _is_stricter(one: TradingState, other: TradingState) -> bool:
-    return _STRICTNESS.index(one) > _STRICTNESS.index(other)
 
 
 def _require_choice(state: str) -> None:

@@ -20,6 +20,7 @@ from funding_pipeline.core.governance import (
     client_order_id,
 )
 from funding_pipeline.core.trading import OrderRequest, OrderState
+from funding_pipeline.execution.states import permission_in
 from funding_pipeline.storage.journal_governance import current_state
 from funding_pipeline.storage.journal_lock import LockJournal
 from funding_pipeline.storage.journal_schema import intents, orders
@@ -151,7 +152,8 @@ def _require_derived_id(intent: OrderIntent) -> None:
 
 def _require_state(connection: Connection, request: OrderRequest) -> None:
     held = current_state(connection)
-    if held.state == "HALTED" or (held.state == "REDUCING" and not request.reduce_only):
+    allowed = permission_in(held.state)
+    if allowed == "none" or (allowed == "reduce" and not request.reduce_only):
         raise GovernanceError(
             f"trading is {held.state} since {held.since:%Y-%m-%d %H:%M:%S} UTC by {held.by} ({held.reason}): "
             f"{request.side} {request.symbol} on {request.venue} is not sent"

@@ -25,14 +25,15 @@ class SignJournal(JournalDatabase):
     alert_window = timedelta(minutes=15)
 
     def beat(self, heartbeat: Heartbeat) -> None:
-        """Keep the newest sign of life of a process; one that is older changes nothing."""
+        """Keep the newest sign of life of a process; one that is older changes nothing, unless the one that
+        is kept lies ahead of the clock: the clock was put back."""
         with self._write("beat") as connection:
             values = {"at": heartbeat.at, "status": heartbeat.status}
             is_process = heartbeats.c.process == heartbeat.process
             last = connection.scalar(select(heartbeats.c.at).where(is_process))
             if last is None:
                 connection.execute(insert(heartbeats).values(process=heartbeat.process, **values))
-            elif heartbeat.at >= last:
+            elif heartbeat.at >= last or last > self.now():
                 connection.execute(update(heartbeats).where(is_process).values(**values))
 
     def heartbeat(self, process: str) -> Heartbeat | None:
@@ -45,18 +46,19 @@ class SignJournal(JournalDatabase):
         """Keep an alert; False for a repeat, which need not be sent again.
 
         A repeat has the key of an alert of at least its severity that was raised less than `alert_window`
-        before, or that somebody has acknowledged and that has gone on since.
+        before, or that somebody has acknowledged and that has gone on since. Times are compared either way:
+        what was raised far ahead of now was raised before the clock was put back, and is past.
         """
         with self._write("raise_alert") as connection:
             last = _last(connection, alert.key)
             at = alert.raised_at
-            goes_on = last is not None and at - last.seen_at <= self.alert_window / _PAUSES_PER_WINDOW
+            goes_on = last is not None and abs(at - last.seen_at) <= self.alert_window / _PAUSES_PER_WINDOW
             is_lesser = last is not None and _rank(alert.severity) <= _rank(last.severity)
             is_acknowledged = last is not None and goes_on and last.acknowledged_at is not None
             if (
                 last is not None
                 and is_lesser
-                and (at - last.raised_at < self.alert_window or is_acknowledged)
+                and (abs(at - last.raised_at) < self.alert_window or is_acknowledged)
             ):
                 again = update(alerts).where(alerts.c.sequence == last.sequence)
                 began_at = last.began_at if goes_on else at

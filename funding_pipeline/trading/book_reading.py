@@ -70,9 +70,10 @@ def book_state(
 
 
 def turnover_since(journal: Journal, start: datetime) -> Decimal:
-    """USD traded by our orders written since `start`, at their average prices."""
-    orders = [record.order for record in journal.intents(since=start)]
-    return sum(
-        (order.filled * order.average_price for order in orders if order is not None and order.average_price),
-        ZERO,
-    )
+    """USD traded by our orders written since `start`, at their average prices, or else at their limits."""
+    total = ZERO
+    for record in journal.intents(since=start):
+        order = record.order
+        if order is not None and order.filled:
+            total += order.filled * (order.average_price or record.intent.request.price or ZERO)
+    return total

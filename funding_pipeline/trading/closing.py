@@ -6,10 +6,10 @@ What lives here: putting statements, books and forecasts together. What does not
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from funding_pipeline.core.trading import Fill, FundingPayment
+from funding_pipeline.core.trading import FundingPayment
 from funding_pipeline.execution.book import BookState, VenueBook
 from funding_pipeline.trading.book_reading import read_book
 from funding_pipeline.trading.orders import Key
@@ -18,13 +18,20 @@ from funding_pipeline.trading.rebalancing import pnl_between
 from funding_pipeline.trading.session import TradingSession
 from funding_pipeline.trading.statements import FundingOfLeg, funding_by_leg, record_statements
 
+_LONGEST_UNREAD = timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class SettlementStatement:
-    """Since `since`: payments, their legs against the forecast, profit by source (None: no earlier book)."""
+    """Since `since`: payments, their legs against the forecast, profit by source (None: no earlier book).
+
+    `counted`: books up to which everything is in here, to be `previous` the next time. A venue whose book or
+    statement could not be read has none: what it did counts when it tells.
+    """
 
     since: datetime
     book: BookState
+    counted: Mapping[str, VenueBook]
     payments: tuple[FundingPayment, ...]
     funding: tuple[FundingOfLeg, ...]
     pnl: PnlBySource | None
@@ -45,34 +52,50 @@ async def close_settlement(
     """
     now = session.now()
     since = min((book.at for book in previous.values()), default=now)
+    # The book first: what comes between the two readings counts the next time, and is not lost.
+    book, down = await read_book(session, betas={})
     problems = await record_statements(
         session.journal, session.gateways, _legs(session, previous), since=since, at_once=8
     )
-    book, down = await read_book(session, betas={})
-    # What was traded at the very moment of the last book is in that book.
-    fills = [f for f in session.journal.fills(since=since) if since < f.traded_at <= book.at]
-    payments = [p for p in session.journal.payments(since=since) if since < p.settled_at <= book.at]
+    told = {
+        venue: found
+        for venue, found in book.venues.items()
+        if not _is_unread(venue, problems) or _is_overdue(previous.get(venue), now)
+    }
+    fills = [f for f in session.journal.fills(since=since) if _is_new(f.venue, f.traded_at, previous, told)]
+    payments = [
+        p for p in session.journal.payments(since=since) if _is_new(p.venue, p.settled_at, previous, told)
+    ]
     return SettlementStatement(
         since=since,
         book=book,
+        counted=told,
         payments=tuple(payments),
         funding=funding_by_leg(payments, _forecast(payments, previous, hourly_rates, interval_hours)),
-        pnl=_profit(session, previous, book, fills, since=since),
+        pnl=pnl_between(session, previous, told, fills) if previous else None,
         problems=(*problems, *down.values()),
     )
 
 
-def _profit(
-    session: TradingSession,
-    previous: Mapping[str, VenueBook],
-    book: BookState,
-    fills: list[Fill],
-    *,
-    since: datetime,
-) -> PnlBySource | None:
-    if not previous:
-        return None
-    return pnl_between(session, previous, book.venues, fills, since=since, until=book.at)
+def _is_unread(venue: str, problems: tuple[str, ...]) -> bool:
+    """Whether a statement of the venue is among what could not be read (`record_statements`)."""
+    return any(problem.startswith(f"{venue} ") for problem in problems)
+
+
+def _is_overdue(before: VenueBook | None, now: datetime) -> bool:
+    """Whether its statement has been missing for a day, as that of a delisted leg is for ever: the venue
+    counts again, and what is missing shows as a difference."""
+    return before is not None and now - before.at > _LONGEST_UNREAD
+
+
+def _is_new(
+    venue: str, at: datetime, previous: Mapping[str, VenueBook], told: Mapping[str, VenueBook]
+) -> bool:
+    """Whether it came between the two books of its venue; a venue that was silent has an older one.
+
+    What happened at the very moment of a book is in that book."""
+    before, after = previous.get(venue), told.get(venue)
+    return before is None or (after is not None and before.at < at <= after.at)
 
 
 def _legs(session: TradingSession, previous: Mapping[str, VenueBook]) -> set[Key]:

@@ -52,11 +52,6 @@ class StateChange:
         )
 
 
-def word_of(action: Action) -> str:
-    """What a person has to type to confirm an action."""
-    return _WORDS[action]
-
-
 def confirmed(action: Action, *, person: str, reason: str, confirm: str) -> Actor:
     """Who acts; GovernanceError unless there are a name, a reason, and the exact word of the action."""
     if confirm != _WORDS[action]:

@@ -122,12 +122,14 @@ class OrderDesk:
         return "", _NOT_PERMITTED if permitted == "reduce" else self._guard_is_silent()
 
     def _guard_is_silent(self) -> str:
-        """Why nothing may be opened for want of a heartbeat; empty where it is fresh, or not asked for."""
+        """Why nothing may be opened for want of a heartbeat; empty where it is fresh, or not asked for.
+
+        One that lies as far ahead is as old: it was given before the clock was put back."""
         if self._config.guard_max_age_seconds is None:
             return ""
         beat = self._journal.heartbeat("guard")
-        oldest = self._clock() - timedelta(seconds=self._config.guard_max_age_seconds)
-        if beat is None or beat.at < oldest:
+        most = timedelta(seconds=self._config.guard_max_age_seconds)
+        if beat is None or abs(self._clock() - beat.at) > most:
             return "the guard gives no fresh sign of life"
         return ""
 

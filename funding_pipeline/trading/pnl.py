@@ -9,7 +9,7 @@ fills that the venue forced, with their fees. With funding and fees that is the 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from funding_pipeline.core.governance import IntentRecord
@@ -17,8 +17,9 @@ from funding_pipeline.core.trading import Fill, FundingPayment
 from funding_pipeline.execution.book import VenueBook
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.execution.slicing import BP
+from funding_pipeline.market_data.instruments import DOLLARS
 from funding_pipeline.trading.statements import own_orders, signed_quantity
-from funding_pipeline.trading.venue_book import ZERO, total_equity
+from funding_pipeline.trading.venue_book import ZERO, equity_usd, total_equity
 
 _GUARDS = "guard "
 """How the names of the guard's reductions begin (`guard.shedding`)."""
@@ -27,7 +28,7 @@ _GUARDS = "guard "
 @dataclass(frozen=True)
 class PnlBySource:
     """USD; costs are negative. `difference`: change in equity less the sum of the sources; None where equity
-    or a fee is not told (then `unknown` names it)."""
+    or a fee is not told in dollars (then `unknown` names it)."""
 
     funding: Decimal
     basis: Decimal
@@ -76,13 +77,14 @@ def pnl_by_source(
 
     `references`: price per (venue, order id) from which slippage counts (`decision_prices`); where there is
     none, the mark of the instrument before, or the fill's own price. Conversion of stablecoins: at par.
+    Equity is counted at the marks of the positions: told beside them, it is of another moment.
     """
-    started, ended = total_equity(before), total_equity(after)
+    started, ended = total_equity(_at_own_marks(before)), total_equity(_at_own_marks(after))
     own = own_orders(records)
     ours = [fill for fill in fills if (fill.venue, fill.order_id) in own]
     forced = [fill for fill in fills if (fill.venue, fill.order_id) not in own]
     prices = _References(before, after, fills, references or {})
-    untold = tuple(f"fee of {f.venue} {f.symbol} {f.fill_id}" for f in fills if f.fee is None)
+    untold = tuple(f"fee of {f.venue} {f.symbol} {f.fill_id}" for f in fills if _fee_usd(f) is None)
     silent = tuple(
         f"equity of {v}" for books in (before, after) for v, b in books.items() if b.equity_usd is None
     )
@@ -114,6 +116,17 @@ def decision_prices(
         is_maker = request.time_in_force == "post_only"
         found[order.venue, order.order_id] = request.price if is_maker else request.price / (1 + reach)
     return found
+
+
+def _at_own_marks(books: Mapping[str, VenueBook]) -> Mapping[str, VenueBook]:
+    """Books whose equity is wallet and open profit, where both are told; else as the venue says."""
+    return {venue: _at_marks(book) for venue, book in books.items()}
+
+
+def _at_marks(book: VenueBook) -> VenueBook:
+    unvalued = tuple(replace(balance, equity=None) for balance in book.balances)
+    equity = equity_usd(unvalued, book.positions) if book.balances else None
+    return book if equity is None else replace(book, equity_usd=equity)
 
 
 class _References:
@@ -168,4 +181,10 @@ def _held_profit(before: Mapping[str, VenueBook], prices: _References) -> Decima
 
 
 def _fees(fills: Sequence[Fill]) -> Decimal:
-    return sum((fill.fee for fill in fills if fill.fee is not None), ZERO)
+    return sum((fee for fee in map(_fee_usd, fills) if fee is not None), ZERO)
+
+
+def _fee_usd(fill: Fill) -> Decimal | None:
+    """None where it is not told, or paid in a coin (BNB): a number of coins is no number of dollars."""
+    is_in_dollars = fill.fee_currency is None or fill.fee_currency in DOLLARS
+    return fill.fee if is_in_dollars else None

@@ -55,7 +55,9 @@ def state_finding(held: StateRecord) -> Finding:
 
 
 def guard_finding(beat: Heartbeat | None, *, now: datetime, max_age_seconds: float | None) -> Finding:
-    """Without a heartbeat at most `max_age_seconds` old (None: not asked for) nothing may be opened."""
+    """Without a heartbeat at most `max_age_seconds` old (None: not asked for) nothing may be opened.
+
+    One that lies as far ahead was given before the market's clock was put back."""
     if max_age_seconds is None:
         return Finding("guard", "not asked for")
     action = "start it with `funding-pipeline guard`, or `make up`; look into its log"
@@ -64,6 +66,9 @@ def guard_finding(beat: Heartbeat | None, *, now: datetime, max_age_seconds: flo
     age = (now - beat.at).total_seconds()
     if age > max_age_seconds:
         text = f"no sign of life for {age:,.0f} s of market time, allowed are {max_age_seconds:,.0f}"
+        return Finding("guard", text, stops=True, action=action)
+    if age < -max_age_seconds:
+        text = f"its last sign of life is {-age:,.0f} s ahead of the market's clock, which was put back"
         return Finding("guard", text, stops=True, action=action)
     return Finding("guard", f"{max(age, 0.0):,.1f} s ago, {beat.status}")
 
@@ -84,7 +89,10 @@ def keys_finding(venues: Sequence[str], environment: Mapping[str, str] | None = 
     return Finding(
         "accounts",
         f"keys of {found} of {len(venues)} venues",
-        action=f"left out: {', '.join(missing)}" if missing else "",
+        action=f"no keys of {', '.join(missing)}: what is held there is not known, so nothing is opened; set "
+        "them, or name the others in FUNDING_VENUES"
+        if missing
+        else "",
     )
 
 

@@ -6,7 +6,7 @@ statements (`statements`), profit (`pnl`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
@@ -64,7 +64,7 @@ async def carry_out(session: TradingSession, verdict: RiskVerdict, *, owner: str
     return Rebalanced(
         report=report,
         after=after.venues,
-        pnl=pnl_between(session, before.venues, after.venues, fills, since=since, until=after.at),
+        pnl=pnl_between(session, before.venues, after.venues, fills),
         differences=differences(
             session.journal.intents(rebalance=verdict.rebalance, since=since),
             fills,
@@ -80,22 +80,21 @@ def pnl_between(
     before: Mapping[str, VenueBook],
     after: Mapping[str, VenueBook],
     fills: Sequence[Fill],
-    *,
-    since: datetime,
-    until: datetime,
 ) -> PnlBySource:
     """Profit by source between two books, `fills` being all of the time; payments are the journal's.
 
-    Only venues that are in both books count: of the others nothing can be said.
+    Only venues that are in both books count: of the others nothing can be said. Each counts from its own
+    earlier book to its own later one: a venue that was silent has an older one.
     """
     venues = set(before) & set(after)
+    since = min((book.at for book in before.values()), default=session.now())
     payments = session.journal.payments(since=since)
     records = session.journal.intents(since=since - timedelta(hours=1))
     return pnl_by_source(
         _common(before, after),
         _common(after, before),
         [fill for fill in fills if fill.venue in venues],
-        [p for p in payments if since < p.settled_at <= until and p.venue in venues],
+        [p for p in payments if p.venue in venues and before[p.venue].at < p.settled_at <= after[p.venue].at],
         records,
         references=decision_prices(records, session.config),
     )

@@ -78,6 +78,23 @@ def test_when_a_vital_service_ends_all_end_with_its_code(household: Household) -
     assert any("web ended (exit code 3): no bread in the house" in line for line in household.told)
 
 
+def test_a_vital_service_that_had_lived_is_started_again_and_the_guard_goes_on(
+    household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(supervision, "_STEADY_SECONDS", 0.0)
+    household.supervisor.start(household.service("guard", STAYS))
+    await_that(lambda: household.lives("guard"))
+    again = LIVES + (
+        "n = len(Path(sys.argv[1]).read_text().split()); sys.exit(1) if n < 3 else None\n"
+        f"os.kill({os.getpid()}, {int(signal.SIGTERM)}); time.sleep(600)"
+    )
+    household.supervisor.start(household.service("web", again, is_vital=True))
+    assert household.supervisor.run() == 0
+    assert len(household.lives("web")) == 3
+    assert len(household.lives("guard")) == 1
+
+
 def test_a_service_that_dies_is_started_again_after_longer_and_longer_pauses(
     household: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:

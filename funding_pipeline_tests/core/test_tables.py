@@ -1,12 +1,12 @@
 """Schemas are enforced by name."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
 from funding_pipeline.core.errors import SchemaError
-from funding_pipeline.core.tables import NORMALIZED, SETTLED_FUNDING
+from funding_pipeline.core.tables import ESTIMATED_FUNDING, NORMALIZED, SETTLED_FUNDING, MarketTables
 
 _ROW = {
     "venue": "binance",
@@ -40,6 +40,21 @@ def test_a_null_where_none_may_be_is_named() -> None:
 def test_a_wrong_type_is_an_error_not_a_null() -> None:
     with pytest.raises(SchemaError, match="wrong column type"):
         SETTLED_FUNDING.conform(pl.DataFrame([{**_ROW, "rate": "n/a"}]))
+
+
+def test_tables_as_they_were_known_hold_estimates_of_what_is_to_come_and_nothing_later() -> None:
+    noon, day = datetime(2025, 1, 1, 12, tzinfo=UTC), timedelta(days=1)
+    estimate = {**_ROW, "settles_at": noon + timedelta(hours=4), "known_at": noon}
+    estimates = [estimate, {**estimate, "known_at": noon + timedelta(seconds=1)}]
+    settled = [{**_ROW, "known_at": noon - day}, {**_ROW, "settled_at": noon, "known_at": noon + day}]
+    empty = {schema.name: schema.empty().lazy() for schema in NORMALIZED}
+    given = {
+        "estimated_funding": ESTIMATED_FUNDING.conform(pl.DataFrame(estimates)).lazy(),
+        "settled_funding": SETTLED_FUNDING.conform(pl.DataFrame(settled)).lazy(),
+    }
+    known = MarketTables(**{**empty, **given}).as_known_at(noon)
+    assert known.estimated_funding.collect()["known_at"].to_list() == [noon]
+    assert known.settled_funding.collect()["known_at"].to_list() == [noon - day]
 
 
 @pytest.mark.parametrize("schema", NORMALIZED, ids=lambda schema: schema.name)

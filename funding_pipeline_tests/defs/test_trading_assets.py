@@ -95,6 +95,8 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
 def test_a_rebalance_holds_what_the_verdict_allows_and_a_close_says_what_was_paid(desk: Desk) -> None:
     result = desk.run(REBALANCE, **{"funding/settlement": "2024-02-01T01:00:00+00:00"})
     assert result.success, failure(result)
+    estimates = desk.lake.scan("decision_features").collect()["estimated_rate_per_hour"]
+    assert len(estimates) > estimates.null_count() == 0, "every venue here tells what it will settle"
     done = metadata(result, "executed_orders")
     assert (done["status"], done["residual_unhedged_usd"]) == ("done", 0.0)
     assert done["orders_filled"] == done["orders_sent"] > 0
@@ -122,7 +124,10 @@ def test_a_rebalance_holds_what_the_verdict_allows_and_a_close_says_what_was_pai
 def test_a_second_rebalance_starts_from_what_is_held(desk: Desk) -> None:
     assert desk.run(REBALANCE).success
     before = desk.held()
-    assert desk.run(REBALANCE).success
+    again = desk.run(REBALANCE)
+    assert again.success, failure(again)
+    done = [event.step_key for event in again.all_events if event.is_step_success]
+    assert done.index("latest_forecasts") < done.index("account_book") < done.index("portfolio_plan")
     plan = desk.lake.scan("portfolio_plan").collect()
     planned_from = {
         (venue, symbol): quantity
@@ -130,6 +135,19 @@ def test_a_second_rebalance_starts_from_what_is_held(desk: Desk) -> None:
         if quantity
     }
     assert planned_from == pytest.approx(before)
+
+
+def test_orders_of_before_are_shown_also_where_nothing_is_planned(desk: Desk) -> None:
+    assert desk.run(REBALANCE).success
+    orders = desk.lake.scan("executed_orders").collect()
+    desk.lake.replace("risk_verdict", desk.lake.scan("risk_verdict").collect().clear())
+    definitions = build_definitions(settings=desk.settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, asset_selection=[dg.AssetKey("executed_orders")]
+        )
+    assert metadata(result, "executed_orders")["status"] == "nothing is planned or held"
+    assert desk.lake.scan("executed_orders").collect().equals(orders)
 
 
 def test_halted_sends_nothing_and_says_so(desk: Desk) -> None:
@@ -160,10 +178,12 @@ def test_a_plan_of_long_ago_is_not_judged(desk: Desk) -> None:
     assert "make a new one" in failure(result)
 
 
-def test_a_venue_without_keys_is_left_out_by_name(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beside_a_venue_without_keys_nothing_is_opened(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it holds is not known, and unknown is not nothing."""
     monkeypatch.delenv("FUNDING_BYBIT_API_KEY")
     result = desk.run(REBALANCE)
     assert result.success, failure(result)
     book = desk.lake.scan("account_book").filter(pl.col("venue") == "bybit").collect()
     assert "FUNDING_BYBIT_API_KEY" in book["problem"][0]
-    assert not any(venue == "bybit" for venue, _ in desk.held())
+    assert desk.held() == {}
+    assert "book of bybit" in str(desk.lake.scan("risk_verdict").collect()["reasons"].to_list())

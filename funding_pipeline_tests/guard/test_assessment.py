@@ -178,17 +178,23 @@ def test_a_venue_without_collateral_is_a_breach_and_not_unknown() -> None:
 
 def test_a_mark_that_agrees_with_nobody_is_told_and_nothing_follows() -> None:
     held = {("a", "BTC"): "4", ("b", "BTC"): "-4"}
-    poor = seen(held, equity={"a": "70000"})
+    poor = seen(held, equity={"a": "70000"}, equity_at_day_start_usd=Decimal(3_000_000))
     crazy = poor.books["a"]
     wrong = replace(
         crazy,
         marks={symbol("BTC"): Decimal(150_000)},
         positions=tuple(replace(p, mark_price=Decimal(150_000)) for p in crazy.positions),
     )
-    under = limits(survival_move_fraction=0.35, max_instrument_notional_usd=300_000, max_base_delta_usd=5_000)
+    under = limits(
+        survival_move_fraction=0.35,
+        max_instrument_notional_usd=300_000,
+        max_base_delta_usd=5_000,
+        max_daily_loss_usd=20_000,
+    )
     judged = after(replace(poor, books={**poor.books, "a": wrong}), 2, under=under)
     assert finding(judged, f"mark a {symbol('BTC')}").severity == "warning"
     assert finding(judged, "liquidation a").action == "none"
+    assert finding(judged, "loss of the day").action == "none"
     assert not any(key.startswith(("naked", "max_instrument")) for key in keys(judged))
 
 
@@ -218,8 +224,15 @@ def test_losses_stop_growth(begun: str | None, peak: str | None, expected: list[
     judged = after(one, 2, under=under)
     assert keys(judged) == expected
     assert all((found.action, found.severity) == ("REDUCING", "critical") for found in judged.findings)
-    silent = replace(one, books={k: v for k, v in one.books.items() if k != "c"}, down={"c": "gone"})
-    assert "loss of the day" not in keys(after(silent, 2, under=under)), "not known is not lost"
+    stale = replace(one.books["c"], equity_usd=Decimal(900_000))
+    silent = replace(
+        one,
+        books={k: v for k, v in one.books.items() if k != "c"},
+        down={"c": "gone"},
+        last_books={"c": stale},
+    )
+    judged = after(silent, 2, under=under)
+    assert not {"loss of the day", "drawdown"} & set(keys(judged)), "not known is not lost"
 
 
 def test_sizes_warn_first_and_are_reduced_after_patience() -> None:

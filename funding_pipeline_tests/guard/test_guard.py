@@ -306,6 +306,8 @@ def test_what_a_dead_executor_left_is_cleared_up(new_rig: NewRig, point: str) ->
     assert rig.journal.unresolved() == ()
     assert (rig.held("binance"), rig.held("okx")) == (0, 0)
     assert report.findings == ()
+    told = [alert.key for alert in rig.journal.alerts()]
+    assert not any(key.startswith("unexplained") for key in told), "an order of ours is unknown: no mystery"
 
 
 def test_an_order_that_a_dead_executor_left_resting_is_cancelled(new_rig: NewRig) -> None:

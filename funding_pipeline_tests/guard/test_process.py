@@ -3,12 +3,14 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import pytest
 
 from funding_pipeline.core.errors import GovernanceError
 from funding_pipeline.guard.config import GuardConfig
-from funding_pipeline.guard.process import GuardProcess, only_guard
+from funding_pipeline.guard.findings import Finding, GuardReport
+from funding_pipeline.guard.process import GuardProcess, _Renewal, only_guard
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.trading.setup import TradingSetup
 from funding_pipeline.venues.routing import TestnetConnection
@@ -48,6 +51,26 @@ def test_a_dead_guard_holds_nothing(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code, str(lock)], check=False).returncode == -signal.SIGKILL
     with only_guard(lock):
         assert lock.read_text().startswith("process")
+
+
+def test_a_journal_that_can_only_be_read_is_no_reason_to_begin_again(tmp_path: Path) -> None:
+    """Found with a full disk: a new session each half minute, and the critical alert never came."""
+    file = tmp_path / "journal.sqlite"
+    setup = TradingSetup("paper", (), partial(TestnetConnection, 1), f"sqlite:///{file}", (LIMITS,))
+    Journal(setup.journal_url).close()
+    now = datetime(2025, 7, 1, tzinfo=UTC)
+    failing = GuardReport(now, None, (Finding("journal", "warning", "full", "none", "free it", now),))
+    renewal = _Renewal(setup, patience_seconds=0.0)
+
+    async def is_due() -> bool:
+        return renewal.is_due(failing)
+
+    writing = sqlite3.connect(file, isolation_level=None)
+    writing.execute("BEGIN IMMEDIATE")
+    assert not asyncio.run(is_due())
+    writing.execute("ROLLBACK")
+    writing.close()
+    assert asyncio.run(is_due())
 
 
 def setup_of(rig: TradingRig, monkeypatch: pytest.MonkeyPatch) -> TradingSetup:
@@ -151,6 +174,7 @@ def test_a_clock_that_was_put_back_begins_a_new_session(
 ) -> None:
     """What is remembered of later moments (when alerts were told, since when a leg is naked) is past."""
     rig = new_rig("binance")
+    rig.testnet.clock.advance(hours=1)  # it is shared, and ends where it began
     connections: list[TestnetConnection] = []
 
     def connect() -> TestnetConnection:

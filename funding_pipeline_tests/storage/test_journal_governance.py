@@ -98,11 +98,25 @@ def test_arming_expires_and_can_be_ended(journal: Journal, clock: HandClock) -> 
     assert journal.armed_until() is None
 
 
-def test_the_newest_heartbeat_is_kept(journal: Journal) -> None:
+def test_the_newest_heartbeat_is_kept(journal: Journal, clock: HandClock) -> None:
+    clock.advance(seconds=5)
     for seconds, status in ((1, "ok"), (3, "okx is down"), (2, "late")):
         journal.beat(Heartbeat("guard", NOON + timedelta(seconds=seconds), status))
     assert journal.heartbeat("guard") == Heartbeat("guard", NOON + timedelta(seconds=3), "okx is down")
     assert journal.heartbeat("executor") is None
+
+
+def test_a_heartbeat_ahead_of_the_clock_gives_way(journal: Journal, clock: HandClock) -> None:
+    """A testnet was put back: else a dead guard would look alive, and a living one silent, until then."""
+    journal.beat(Heartbeat("guard", NOON + timedelta(days=3)))
+    journal.beat(Heartbeat("guard", NOON, "again"))
+    assert journal.heartbeat("guard") == Heartbeat("guard", NOON, "again")
+
+
+def test_an_alert_from_before_the_clock_was_put_back_is_past(journal: Journal) -> None:
+    first = Alert("margin okx", "critical", "Margin", "Add collateral", NOON + timedelta(days=3))
+    assert journal.raise_alert(first)
+    assert journal.raise_alert(replace(first, raised_at=NOON))
 
 
 def test_an_alert_repeats_within_its_window_unless_it_grows_worse(journal: Journal) -> None:

@@ -1,11 +1,13 @@
 """The executor against a running testnet: what is allowed is reached, legs together, whatever goes wrong."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from funding_pipeline.core.errors import ExecutionLockedError
+from funding_pipeline.core.governance import Heartbeat
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline_tests.trading.rig import QUICK, Open, Targets, TradingRig
 
@@ -125,6 +127,14 @@ def test_without_the_guards_heartbeat_nothing_is_opened(new_rig: NewRig) -> None
     report = rig.rebalance(rig.verdict("r1", PAIR), config)
     assert report.orders_sent == 0
     assert any("guard" in problem for problem in report.problems)
+
+
+def test_a_heartbeat_far_ahead_of_the_clock_opens_nothing(new_rig: NewRig) -> None:
+    """It was given before the clock was put back: whether the guard lives is not known."""
+    rig = new_rig("binance", "okx")
+    rig.journal.beat(Heartbeat("guard", rig.now() + timedelta(hours=1)))
+    config = QUICK.model_copy(update={"guard_max_age_seconds": 10.0})
+    assert rig.rebalance(rig.verdict("r1", PAIR), config).orders_sent == 0
 
 
 def test_a_maker_order_fills_or_is_taken_back(new_rig: NewRig) -> None:

@@ -97,10 +97,31 @@ def test_a_leg_that_nobody_knows_is_refused_by_name(new_rig: Callable[..., Tradi
     assert judgement.problems == tuple(f"{venue}: NOSUCH/USDT:USDT is not listed" for venue in VENUES[:2])
 
 
-def test_an_old_plan_is_not_judged(new_rig: Callable[..., TradingRig]) -> None:
+@pytest.mark.parametrize("is_back", [False, True], ids=["silent still", "back again"])
+def test_a_plan_made_while_a_venue_was_silent_leaves_its_bases_alone(
+    new_rig: Callable[..., TradingRig], is_back: bool
+) -> None:
+    """Found on a trading testnet: with okx gone the plan saw one leg of a hedged pair, and hedged it anew."""
+    rig = new_rig(*VENUES)
+    rig.rebalance(rig.verdict("opened", {("binance", "BTC"): "0.1", ("okx", "BTC"): "-0.1"}))
+    if not is_back:
+        rig.fault("venue_gone", "okx")
+    for targets in ({"binance": 0.1, "bybit": -0.1}, {"binance": 0.0, "bybit": 0.0}):
+        legs = plan(rig, targets).with_columns(
+            quantity_before=pl.when(pl.col("venue") == "binance").then(0.1).otherwise(0.0)
+        )
+        judgement = judged(rig, legs)
+        for leg in judgement.verdict.legs:
+            held = rig.held(leg.target.venue)
+            assert leg.decision == "refuse" or leg.allowed == held, (targets, leg)
+        assert "BTC: the plan was made without okx BTC/USDT:USDT" in " ".join(judgement.problems)
+
+
+@pytest.mark.parametrize("hours", [1, -1], ids=["old", "ahead of a clock that was put back"])
+def test_an_old_plan_is_not_judged(new_rig: Callable[..., TradingRig], hours: float) -> None:
     rig = new_rig(*VENUES)
     with pytest.raises(GovernanceError, match="make a new one"):
-        judged(rig, plan(rig, {"binance": 0.1, "bybit": -0.1}, made_ago=timedelta(hours=1)))
+        judged(rig, plan(rig, {"binance": 0.1, "bybit": -0.1}, made_ago=timedelta(hours=hours)))
 
 
 def test_an_unarmed_live_session_only_reduces(new_rig: Callable[..., TradingRig]) -> None:

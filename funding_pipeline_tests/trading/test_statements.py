@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from funding_pipeline.core.governance import IntentRecord, OrderIntent
-from funding_pipeline.core.trading import Fill, OrderRequest, OrderState, PositionState
+from funding_pipeline.core.trading import Balance, Fill, OrderRequest, OrderState, PositionState
 from funding_pipeline.execution.book import VenueBook
 from funding_pipeline.trading.pnl import PnlBySource, decision_prices, pnl_by_source
 from funding_pipeline.trading.statements import Difference, differences, funding_by_leg
@@ -88,6 +88,27 @@ def test_what_is_not_told_makes_the_difference_unknown() -> None:
     )
     assert silent.difference is None
     assert silent.unknown == (f"fee of okx {BTC} f1", "equity of okx")
+
+
+def test_a_price_that_moves_between_balance_and_positions_makes_no_difference() -> None:
+    """Found on a trading testnet: equity was told at other marks than those of the positions read next."""
+    told = replace(
+        book("1007", "1", "110"),
+        balances=(Balance("okx", "USDT", D(1000), None, D(1007)),),
+    )
+    later = replace(told, positions=tuple(replace(p, unrealised_pnl=D(10)) for p in told.positions))
+    first = replace(book("1000"), balances=(Balance("okx", "USDT", D(1000), None, D(1000)),))
+    found = pnl_by_source(
+        {"okx": first}, {"okx": later}, [fill(1, "buy", "1", "100", fee="0")], [], [record()]
+    )
+    assert found.equity_change == D(10)
+    assert found.difference == D(0)
+
+
+def test_a_fee_in_coins_is_no_number_of_dollars() -> None:
+    in_coins = replace(fill(1, "buy", "1", "100", fee="0.002"), fee_currency="BNB")
+    found = pnl_by_source({"okx": book("1000")}, {"okx": book("1000", "1")}, [in_coins], [], [record()])
+    assert (found.fees, found.unknown) == (D(0), (f"fee of okx {BTC} f1",))
 
 
 def test_forecast_against_settled_funding() -> None:
