@@ -110,4 +110,5 @@ def _ever(journal: Journal) -> set[LegKey]:
 
 
 def _text(fill: Fill) -> str:
-    return f"{fill.side} {fill.quantity:.10g} at {fill.price:.10g} ({fill.traded_at:%H:%M:%S} UTC, {fill.order_id})"
+    when = f"{fill.traded_at:%H:%M:%S} UTC, {fill.order_id}"
+    return f"{fill.side} {fill.quantity:.10g} at {fill.price:.10g} ({when})"

@@ -44,7 +44,7 @@ class PortfolioPlan:
 
     `status`: `optimal`; `held` or `reduced` when the solver failed, with `status_reason`. Money in
     USD: `expected_funding_usd_per_hour` of the target by the mean forecast, `expected_cost_usd` of
-    the trades at the assumed fees, spread and impact. `binding` names the limits in full use.
+    the trades at the assumed fees, spread and impact. `binding` names the limits in full use, `left_alone` positions that could not be planned, and why.
     """
 
     as_of: datetime
@@ -64,6 +64,7 @@ class PortfolioPlan:
     venue_gross_budget_usd: Mapping[str, float]
     binding: tuple[str, ...]
     reasons: tuple[str, ...]
+    left_alone: tuple[str, ...] = ()
 
     @property
     def trade_quantity(self) -> Floats:
@@ -89,6 +90,7 @@ class PortfolioPlan:
             "venue_beta_usd": dict(self.venue_beta_usd),
             "venue_gross_budget_usd": dict(self.venue_gross_budget_usd),
             "binding": list(self.binding),
+            "left_alone": list(self.left_alone),
         }
 
     @property

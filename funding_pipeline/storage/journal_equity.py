@@ -15,6 +15,7 @@ from funding_pipeline.storage.journal_database import JournalDatabase
 from funding_pipeline.storage.journal_schema import equities
 
 _DAY = timedelta(days=1)
+_LATE_EVENING = timedelta(hours=6)
 
 
 class EquityJournal(JournalDatabase):
@@ -32,7 +33,11 @@ class EquityJournal(JournalDatabase):
             connection.execute(insert(equities).values(at=at, equity_usd=equity_usd, note=note))
 
     def equity_at_start_of(self, day: datetime) -> Decimal | None:
-        """The first mark of the day that begins at `day`, or None; a later rebase goes before it."""
+        """What the day that begins at `day` began with, or None; a later rebase goes before it.
+
+        The last mark of the hours before it, or else the first one of the day: what was lost while nobody
+        could look around midnight belongs to the day.
+        """
         with self._read() as connection:
             wanted = select(equities.c.equity_usd).where(equities.c.at >= day, equities.c.at < day + _DAY)
             rebased = connection.scalar(
@@ -40,8 +45,12 @@ class EquityJournal(JournalDatabase):
             )
             if rebased is not None:
                 return Decimal(rebased)
+            before = select(equities.c.equity_usd).where(
+                equities.c.at <= day, equities.c.at > day - _LATE_EVENING
+            )
+            last: Decimal | None = connection.scalar(before.order_by(equities.c.sequence.desc()).limit(1))
             first: Decimal | None = connection.scalar(wanted.order_by(equities.c.sequence).limit(1))
-        return first
+        return first if last is None else last
 
     def peak_equity(self) -> Decimal | None:
         """The highest mark since the last rebase, or None where there is none."""

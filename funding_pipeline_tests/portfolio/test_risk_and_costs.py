@@ -124,14 +124,18 @@ def test_the_live_plan_is_the_back_tests_plan() -> None:
         assert plan.legs.height >= len(found)
 
 
-def test_an_unknown_position_is_refused_by_name() -> None:
+def test_a_position_that_cannot_be_planned_is_left_alone_by_name() -> None:
     tables = synthetic.market()
     forecasts = synthetic.baseline_forecasts(tables, times=[AS_OF])
-    with pytest.raises(MarketDataError, match="position in z XYZ cannot be planned"):
+    plans = [
         plan_at(
-            tables=tables, forecasts=forecasts, positions={("z", "XYZ"): 1.0}, as_of=AS_OF,
-            terms=synthetic.terms(), config=CONFIG,
-        )  # fmt: skip
+            tables=tables, forecasts=forecasts, positions=positions, as_of=AS_OF, terms=synthetic.terms(),
+            config=CONFIG,
+        )
+        for positions in ({}, {("z", "XYZ"): 1.0})
+    ]  # fmt: skip
+    assert plans[1].left_alone == ("z XYZ: it is not in the instruments table",)
+    assert plans[1].legs.equals(plans[0].legs)
 
 
 def test_several_horizons_are_refused() -> None:

@@ -22,15 +22,22 @@ def test_a_new_journal_knows_no_equity(journal_url: str) -> None:
         assert journal.equity_history(DAY) == ()
 
 
-def test_a_day_begins_with_its_first_mark(journal_url: str) -> None:
+def test_a_day_begins_with_what_the_evening_before_ended_with_or_its_first_mark(journal_url: str) -> None:
     with Journal(journal_url) as journal:
-        for hours, usd in ((-1, "90"), (0, "100.5"), (3, "120"), (23.99, "80"), (24, "70")):
+        for hours, usd in ((-9, "90"), (0, "100.5"), (3, "120"), (23.99, "80"), (24, "70")):
             journal.note_equity(at(hours), Decimal(usd))
         assert journal.equity_at_start_of(DAY) == Decimal("100.5")
         assert journal.equity_at_start_of(at(24)) == Decimal("70")
         assert journal.equity_at_start_of(at(-24)) == Decimal("90")
         assert journal.equity_at_start_of(at(48)) is None
         assert journal.peak_equity() == Decimal("120")
+
+
+def test_what_was_lost_unseen_around_midnight_belongs_to_the_day(journal_url: str) -> None:
+    with Journal(journal_url) as journal:
+        journal.note_equity(at(21), Decimal(100))
+        journal.note_equity(at(26), Decimal(80))
+        assert journal.equity_at_start_of(at(24)) == Decimal(100)
 
 
 def test_it_is_exact_and_outlives_the_process(journal_url: str) -> None:
