@@ -44,7 +44,8 @@ class PortfolioPlan:
 
     `status`: `optimal`; `held` or `reduced` when the solver failed, with `status_reason`. Money in
     USD: `expected_funding_usd_per_hour` of the target by the mean forecast, `expected_cost_usd` of
-    the trades at the assumed fees, spread and impact. `binding` names the limits in full use, `left_alone` positions that could not be planned, and why.
+    the trades at the assumed fees, spread and impact. `binding` names the limits in full use,
+    `left_alone` positions that could not be planned, and why.
     """
 
     as_of: datetime
