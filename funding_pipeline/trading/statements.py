@@ -5,10 +5,11 @@ source (`pnl`). `Executor.rebalance` and `Executor.flatten` call `record_stateme
 nothing was sent. Null is not zero: a fee that a venue does not tell is a difference.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from funding_pipeline.core.errors import FundingPipelineError, JournalError
 from funding_pipeline.core.governance import IntentRecord
@@ -19,6 +20,7 @@ from funding_pipeline.trading.orders import Key
 from funding_pipeline.trading.side_by_side import side_by_side
 from funding_pipeline.venues.private import PrivateGateway
 
+Statement = TypeVar("Statement", Fill, FundingPayment)
 _OVERLAP = timedelta(minutes=5)
 """A venue's stamps may be before ours."""
 _LONGEST = timedelta(days=30)
@@ -68,16 +70,23 @@ async def record_statements(
 
 
 def _keep(journal: Journal, fills: list[Fill], payments: list[FundingPayment]) -> tuple[str, ...]:
-    """Into the journal; what contradicts it, by name."""
-    problems = []
+    """Into the journal; what contradicts it, by instrument."""
+    return _each(journal.record_fills, fills) + _each(journal.record_payments, payments)
+
+
+def _each(keep: Callable[[list[Statement]], int], rows: list[Statement]) -> tuple[str, ...]:
+    """All at once; where something contradicts the journal, instrument by instrument, so that it costs its
+    own instrument only."""
     try:
-        journal.record_fills(fills)
-    except JournalError as error:
-        problems.append(str(error))
-    try:
-        journal.record_payments(payments)
-    except JournalError as error:
-        problems.append(str(error))
+        keep(rows)
+        return ()
+    except JournalError:
+        problems = []
+    for key in sorted({(row.venue, row.symbol) for row in rows}):
+        try:
+            keep([row for row in rows if (row.venue, row.symbol) == key])
+        except JournalError as error:
+            problems.append(f"{' '.join(key)}: statement not kept: {error}")
     return tuple(problems)
 
 

@@ -1,17 +1,28 @@
 """After a rebalance: what the venues state, compared and split by source, adds up to the change in equity."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from funding_pipeline.core.governance import IntentRecord, OrderIntent
-from funding_pipeline.core.trading import Balance, Fill, OrderRequest, OrderState, PositionState
+from funding_pipeline.core.trading import (
+    Balance,
+    Fill,
+    FundingPayment,
+    OrderRequest,
+    OrderState,
+    PositionState,
+)
 from funding_pipeline.execution.book import VenueBook
+from funding_pipeline.storage.journal import Journal
 from funding_pipeline.trading.pnl import PnlBySource, decision_prices, pnl_by_source
-from funding_pipeline.trading.statements import Difference, differences, funding_by_leg
+from funding_pipeline.trading.statements import Difference, differences, funding_by_leg, record_statements
 from funding_pipeline.trading.venue_book import read_venue_book
 from funding_pipeline_tests.trading.rig import QUICK, Open, TradingRig, symbol
 
@@ -109,6 +120,32 @@ def test_a_fee_in_coins_is_no_number_of_dollars() -> None:
     in_coins = replace(fill(1, "buy", "1", "100", fee="0.002"), fee_currency="BNB")
     found = pnl_by_source({"okx": book("1000")}, {"okx": book("1000", "1")}, [in_coins], [], [record()])
     assert (found.fees, found.unknown) == (D(0), (f"fee of okx {BTC} f1",))
+
+
+class ToldStatements:
+    """A gateway that has read these fills."""
+
+    def __init__(self, *told: Fill) -> None:
+        self._told = told
+
+    async def fills(self, symbol: str, since: datetime) -> tuple[Fill, ...]:
+        return tuple(one for one in self._told if one.symbol == symbol)
+
+    async def funding_payments(self, symbol: str, since: datetime) -> tuple[FundingPayment, ...]:
+        return ()
+
+
+def test_a_fill_that_contradicts_the_journal_costs_its_own_instrument_only(tmp_path: Path) -> None:
+    first = fill(1, "buy", "1", "100")
+    with Journal(f"sqlite:///{tmp_path / 'journal.sqlite'}", now=lambda: NOW) as journal:
+        journal.record_fills([first])
+        other = replace(fill(2, "buy", "1", "50"), symbol="ETH/USDT:USDT")
+        gateway: Any = ToldStatements(replace(first, quantity=D(7)), other)
+        legs = [("okx", BTC), ("okx", other.symbol)]
+        problems = asyncio.run(record_statements(journal, {"okx": gateway}, legs, since=NOW))
+        assert len(problems) == 1
+        assert problems[0].startswith(f"okx {BTC}: statement not kept")
+        assert journal.fills() == (first, other)
 
 
 def test_forecast_against_settled_funding() -> None:
