@@ -27,8 +27,11 @@ from funding_pipeline.commands.local_testnet import (
 from funding_pipeline.commands.paper_accounts import paper_environment, share_usd
 from funding_pipeline.commands.supervision import Service, Supervisor
 from funding_pipeline.core.errors import SettingsError
+from funding_pipeline.defs.features import FEATURES
+from funding_pipeline.market.choice import MarketTime, market_time
 from funding_pipeline.settings import Settings, project_root
-from funding_pipeline.storage.journal import Journal
+from funding_pipeline.storage.lake import Lake
+from funding_pipeline.trading.governance_actions import open_journal
 from funding_pipeline.trading.setup import TradingSetup
 
 LOOPBACK = "127.0.0.1"
@@ -81,7 +84,9 @@ def _trading(settings: Settings, supervisor: Supervisor, environment: Mapping[st
         _say(f"no trading, and so no guard: {escape(str(error))}")
         return {}
     venues = setup.venues
-    loosen(setup)
+    loosen(setup, market_time(settings.testnet_port if settings.uses_testnet else None))
+    if not Lake(str(settings.state_dir / "lake")).exists(FEATURES):
+        _say("nothing is loaded yet: rebalances begin when `make run` has been through once")
     keys = paper_environment(settings)
     if settings.trading == "paper":
         each = f"{share_usd(settings, len(venues)):,.0f}"
@@ -93,9 +98,9 @@ def _trading(settings: Settings, supervisor: Supervisor, environment: Mapping[st
     return keys
 
 
-def loosen(setup: TradingSetup) -> None:
+def loosen(setup: TradingSetup, time: MarketTime | None) -> None:
     """Go back to the configured limits, which only a start may do, and say from what."""
-    with Journal(setup.journal_url) as journal:
+    with open_journal(setup, time) as journal:
         tightened = journal.tightened()
         if tightened:
             journal.forget_tightened()

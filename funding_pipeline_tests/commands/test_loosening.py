@@ -15,8 +15,8 @@ def test_a_start_goes_back_to_the_configured_limits(
     setup = Settings(market="simulated", home=tmp_path).trading_setup()
     with Journal(setup.journal_url) as journal:
         journal.tighten("max_daily_loss_usd", 500.0, by="person anna", reason="a bad day")
-        loosen(setup)
+        loosen(setup, None)
         assert journal.tightened() == {}
     assert "max_daily_loss_usd 500" in capsys.readouterr().out
-    loosen(setup)
+    loosen(setup, None)
     assert capsys.readouterr().out == ""
