@@ -54,7 +54,7 @@ def symptoms(book: BookState, instead: Mapping[LegKey, Decimal], *, looks: int) 
         yield Symptom(
             key=f"mark {venue} {symbol}",
             severity="warning",
-            title=f"{venue}: the mark of {symbol} agrees with nobody: {told:f}, elsewhere {fair:f}",
+            title=f"{venue}: the mark of {symbol} agrees with nobody: {told:.8g}, elsewhere {fair:.8g}",
             advice="nothing is done because of it; look at the venue's price and its status page",
             looks=looks,
             numbers={"mark": float(told), "elsewhere": float(fair)},
