@@ -298,7 +298,7 @@ FORECASTS = _schema(
         "as_of": (UTC, "UTC; the decision time: only rows with known_at <= as_of were used"),
         "venue": _VENUE,
         "symbol": _SYMBOL,
-        "horizon_hours": (pl.Int64, "the forecast is about (as_of, as_of + horizon]"),
+        "horizon_hours": (pl.Int64, "the forecast is about (as_of, as_of + horizon]; 0: the next settlement"),
         "rate_per_hour": (pl.Float64, "mean funding over the horizon, fraction of notional per hour"),
         "q10": (pl.Float64, "10 % quantile of the same quantity"),
         "q50": (pl.Float64, "50 % quantile of the same quantity"),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from funding_pipeline.core.horizons import NEXT_SETTLEMENT
 from funding_pipeline.core.tables import UTC
 from funding_pipeline.features.decision_grid import (
     INSTRUMENT,
@@ -36,13 +37,19 @@ def realised_funding(
 
     `rate_per_hour`: sum of the rates settled in (as_of, as_of + h], divided by h; fraction of
     notional per hour; null when a settlement in that span is missing or the data end before it.
-    `plateau_share`: share of the horizon at the bare interest. `known_at` = as_of + h. Sorted by key.
+    `plateau_share`: share of the horizon at the bare interest. `known_at` = as_of + h. Horizon 0 is the
+    next settlement alone: its rate over its interval, known when it is. Sorted by key.
     """
     settlements = _settlements(settled)
     times = decision_times(as_of)
     grid = _grid(settlements, times)
     data_end: datetime | None = settlements.select(pl.col("settled_at").max()).item()
-    frames = [_labels(grid, settlements, int(h), data_end) for h in horizons_hours]
+    frames = [
+        _next_settlement(grid, settlements)
+        if h == NEXT_SETTLEMENT
+        else _labels(grid, settlements, int(h), data_end)
+        for h in horizons_hours
+    ]
     empty = pl.DataFrame(schema=LABELS_SCHEMA)
     return pl.concat([empty, *frames]).sort("as_of", *INSTRUMENT, "horizon_hours")
 
@@ -104,3 +111,36 @@ def _labels(
         pl.when(covered).then(pl.col("sum_plateau") / hours).alias("plateau_share"),
         end.alias("known_at"),
     )
+
+
+def _next_settlement(grid: pl.DataFrame, settlements: pl.DataFrame) -> pl.DataFrame:
+    """The first settlement after as_of; null where its interval did not begin by then: one is missing."""
+    coming = settlements.lazy().select(
+        *INSTRUMENT, "settled_at", "interval_hours", "rate_per_hour", pl.col("known_at").alias("told_at")
+    )
+    joined = (
+        grid.lazy()
+        .sort("as_of")
+        .join_asof(
+            coming.sort("settled_at"),
+            left_on="as_of",
+            right_on="settled_at",
+            by=list(INSTRUMENT),
+            strategy="forward",
+            allow_exact_matches=False,
+            coalesce=False,
+            check_sortedness=False,
+        )
+        .drop_nulls("settled_at")
+    )
+    whole = (pl.col("settled_at") - pl.col("as_of")).dt.total_seconds() <= pl.col("interval_hours") * 3600
+    rate = pl.when(whole).then("rate_per_hour")
+    plateau = on_plateau(pl.col("rate_per_hour")).cast(pl.Float64)
+    return joined.select(
+        "as_of",
+        *INSTRUMENT,
+        pl.lit(NEXT_SETTLEMENT, dtype=pl.Int64).alias("horizon_hours"),
+        rate.alias("rate_per_hour"),
+        pl.when(whole).then(plateau).alias("plateau_share"),
+        pl.col("told_at").alias("known_at"),
+    ).collect()

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from funding_pipeline.core.horizons import NEXT_SETTLEMENT
 from funding_pipeline.features.labels import LABELS_SCHEMA, realised_funding
 from funding_pipeline_tests.features.synthetic_market import (
     START,
@@ -67,3 +68,20 @@ def test_a_label_is_known_at_the_end_of_its_horizon_and_never_changes() -> None:
 def test_no_settlements_give_no_labels() -> None:
     empty = settled_rows("alpha", "BTC/USDT:USDT", [])
     assert realised_funding(empty.lazy(), as_of=pl.Series([START]), horizons_hours=[24]).is_empty()
+
+
+def test_the_next_settlement_is_the_first_after_as_of_over_its_interval() -> None:
+    rows = [(8.0, 5e-4, 8.0), (16.0, 1e-4, 8.0), (18.0, 6e-5, 2.0), (32.0, 3e-4, 8.0)]
+    assert label(rows, at=8, horizon=NEXT_SETTLEMENT) == pytest.approx(1e-4 / 8)
+    assert label(rows, at=16, horizon=NEXT_SETTLEMENT) == pytest.approx(6e-5 / 2)
+    assert label(rows, at=18, horizon=NEXT_SETTLEMENT) is None  # one is missing before 32 h
+    assert label(rows, at=25, horizon=NEXT_SETTLEMENT) == pytest.approx(3e-4 / 8)
+
+
+def test_the_next_settlement_is_known_when_it_is_told() -> None:
+    settled = synthetic_market(days=3).settled_funding.with_columns(pl.col("known_at") + hours(0.5))
+    frame = realised_funding(settled, as_of=every(8, days=3), horizons_hours=[NEXT_SETTLEMENT])
+    told = (frame["known_at"] - frame["as_of"]).unique()
+    assert frame.height
+    assert told.min() > hours(0.5)
+    assert told.max() <= hours(8.5)

@@ -25,4 +25,4 @@ def panel() -> pl.DataFrame:
 @pytest.fixture(scope="session")
 def labels() -> pl.DataFrame:
     settled = synthetic_market(days=DAYS).settled_funding
-    return realised_funding(settled, as_of=every(8, days=DAYS), horizons_hours=[24, 168])
+    return realised_funding(settled, as_of=every(8, days=DAYS), horizons_hours=[0, 24, 168])
