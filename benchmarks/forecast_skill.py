@@ -24,6 +24,7 @@ from funding_pipeline.market_data.normalization import market_tables
 from funding_pipeline.models.baseline import BASELINE_WINDOW_HOURS, baseline_forecast
 from funding_pipeline.models.evaluation import forecast_skill
 from funding_pipeline.models.forecaster import train
+from funding_pipeline.models.regimes import market_regime
 from funding_pipeline.models.walk_forward import walk_forward
 
 _KEY = ["as_of", "venue", "symbol"]
@@ -120,7 +121,7 @@ def _splits(
 
 
 def _report(forecasts: pl.DataFrame, labels: pl.DataFrame, features: pl.DataFrame) -> None:
-    skill = forecast_skill(forecasts, labels)
+    skill = forecast_skill(forecasts, labels, regimes=market_regime(features))
     with pl.Config(
         tbl_rows=80, tbl_cols=20, tbl_width_chars=130, tbl_hide_dataframe_shape=True, float_precision=4
     ):

@@ -6,7 +6,11 @@ fractions of notional per hour, positive where longs pay. Null means "unknown".
 
 from collections.abc import Mapping
 
-from funding_pipeline.features.cross_section import CROSS_WINDOWS_HOURS, OFFSET_WINDOWS_HOURS
+from funding_pipeline.features.cross_section import (
+    CROSS_WINDOWS_HOURS,
+    MEDIAN_WINDOWS_HOURS,
+    OFFSET_WINDOWS_HOURS,
+)
 from funding_pipeline.features.funding import RATE_WINDOWS_HOURS, SPREAD_WINDOWS_HOURS
 from funding_pipeline.features.liquidity import OPEN_INTEREST_WINDOWS_HOURS
 from funding_pipeline.features.prices import (
@@ -74,6 +78,11 @@ def _cross_section() -> dict[str, str]:
             "base_gap_{}h_per_hour",
             CROSS_WINDOWS_HOURS,
             f"own rate over {{}} h less the base's mean; {_RATE}",
+        ),
+        **_per_window(
+            "base_median_gap_{}h_per_hour",
+            MEDIAN_WINDOWS_HOURS,
+            f"own rate over {{}} h less the median over the base's instruments; {_RATE}",
         ),
         **_per_window(
             "venue_gap_{}h_per_hour",

@@ -7,6 +7,7 @@ own: both are measured here. Every aggregate is over the rows of one as_of.
 import polars as pl
 
 CROSS_WINDOWS_HOURS = (24, 168, 336, 720, 2160)
+MEDIAN_WINDOWS_HOURS = (8, 24, 72, 168, 336, 720, 2160)
 OFFSET_WINDOWS_HOURS = (168, 720, 2160)
 
 
@@ -14,6 +15,7 @@ def cross_section_features(panel: pl.DataFrame) -> pl.DataFrame:
     """`panel` with base, venue and market aggregates; needs `base` and the trailing means.
 
     `base_rate_*`: mean over the instruments of the base. `base_gap_*`: own less that mean.
+    `base_median_gap_*`: own less the median over them, which one illiquid venue does not move.
     `venue_gap_*`: mean `base_gap` of the venue's OTHER instruments; null where it has no other.
     `market_rate_*`: mean over bases of `base_rate`. Rates are fractions of notional per hour.
     """
@@ -27,6 +29,7 @@ def cross_section_features(panel: pl.DataFrame) -> pl.DataFrame:
         panel.lazy()
         .with_columns(means)
         .with_columns(gaps)
+        .with_columns(_median_gap(window) for window in MEDIAN_WINDOWS_HOURS)
         .with_columns(_base_shape())
         .with_columns(_venue_gap(window) for window in OFFSET_WINDOWS_HOURS)
         .with_columns(_market_rate(window) for window in (24, 168, 720))
@@ -52,6 +55,12 @@ def known_mean(value: pl.Expr, by: list[str]) -> pl.Expr:
 
 def _rate(window: int) -> pl.Expr:
     return pl.col(f"rate_{window}h_per_hour")
+
+
+def _median_gap(window: int) -> pl.Expr:
+    """Own rate less the median over the base's instruments of which one is known."""
+    median = _rate(window).median().over(["as_of", "base"])
+    return (_rate(window) - median).alias(f"base_median_gap_{window}h_per_hour")
 
 
 def _base_shape() -> list[pl.Expr]:

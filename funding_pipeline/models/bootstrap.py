@@ -4,6 +4,7 @@ Weekly labels taken every 8 h overlap 21-fold, and errors of one moment are alik
 unit that is drawn is therefore a whole block of time with everything in it.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,4 +38,31 @@ def ratio_interval(
         return None
     skill = 1 - numerator[drawn].sum(axis=1)[usable] / below[usable]
     low, high = np.quantile(skill, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def statistic_interval(
+    blocks: "NDArray[np.float64]",
+    statistic: Callable[["NDArray[np.float64]"], "NDArray[np.float64]"],
+    *,
+    level: float = 0.95,
+    seed: int = 7,
+) -> tuple[float, float] | None:
+    """Interval of a statistic of column sums over blocks drawn with replacement.
+
+    `blocks`: one row per block. `statistic` maps the sums of each draw (draws x columns) to one number per
+    draw; draws for which it is not finite are left out. None with fewer than five blocks.
+    """
+    import numpy as np
+
+    count = len(blocks)
+    if count < LEAST_BLOCKS:
+        return None
+    drawn = np.random.default_rng(seed).integers(0, count, size=(_DRAWS, count))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = statistic(blocks[drawn].sum(axis=1))
+    usable = values[np.isfinite(values)]
+    if not len(usable):
+        return None
+    low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -17,14 +17,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEYS = ("as_of", "venue", "symbol")
+_OWN_WINDOWS_HOURS = (8, 24, 72, 168, 336, 720, 2160)
 LINEAR_FEATURES = (
-    *(f"rate_{hours}h_per_hour" for hours in (8, 24, 72, 168, 336, 720, 2160)),
+    *(f"rate_{hours}h_per_hour" for hours in _OWN_WINDOWS_HOURS),
     *(f"base_rate_{hours}h_per_hour" for hours in (24, 168, 336, 720, 2160)),
     *(f"market_rate_{hours}h_per_hour" for hours in (24, 168, 720)),
 )
+# Row for row the first of LINEAR_FEATURES, less the median of the base.
+GAP_FEATURES = tuple(f"base_median_gap_{hours}h_per_hour" for hours in _OWN_WINDOWS_HOURS)
 LOG_SCALE = "log_scale"
-# Whole-book snapshots exist for minutes only; phase and age of a settlement are the grid's, not the market's.
-_UNUSED = frozenset(
+# Instruments that settle at most every so often are tied to each other by the plateau and by arbitrage.
+_SELDOM_HOURS = 4.0
+# Funding alone: prices, open interest, volatility and the venue's estimate added nothing out of sample
+# (docs/forecasting.md, ablation), and what is not read cannot break on a venue that lacks it.
+MODEL_FEATURES = (
+    "rate_last_per_hour",
+    *LINEAR_FEATURES[: len(_OWN_WINDOWS_HOURS)],
+    *(f"{share}_share_{hours}h" for share in ("plateau", "repeated") for hours in (168, 720)),
+    *GAP_FEATURES,
+    *(f"venue_gap_{hours}h_per_hour" for hours in (168, 720, 2160)),
+    *(f"market_rate_{hours}h_per_hour" for hours in (24, 168, 720)),
+    "base_dispersion_168h_per_hour",
+    "interval_hours",
+)
+# The size of an error follows the market's swings, which the point forecast does not need to know.
+_NOT_FOR_SPREAD = frozenset(
     {
         "estimated_rate_per_hour",
         "hours_since_settlement",
@@ -37,7 +54,7 @@ _UNUSED = frozenset(
         "open_interest_change_168h",
     }
 )
-MODEL_FEATURES = tuple(name for name in FEATURE_COLUMNS if name not in _UNUSED)
+SPREAD_FEATURES = tuple(name for name in FEATURE_COLUMNS if name not in _NOT_FOR_SPREAD)
 
 
 def scale_of(floor_per_hour: float) -> pl.Expr:
@@ -82,3 +99,10 @@ def linear_matrix(features: pl.DataFrame, floor_per_hour: float) -> "NDArray[np.
     scale = scale_of(floor_per_hour)
     filled = [(pl.coalesce(n, "rate_last_per_hour") / scale).alias(n) for n in LINEAR_FEATURES]
     return features.select(filled).to_numpy()
+
+
+def seldom_gap_matrix(features: pl.DataFrame) -> "NDArray[np.float64]":
+    """Rows x GAP_FEATURES, rate per hour; 0 where unknown and for instruments that settle under 4 h apart."""
+    seldom = pl.col("interval_hours") >= _SELDOM_HOURS
+    gaps = [pl.when(seldom).then(pl.col(name)).fill_null(0.0).alias(name) for name in GAP_FEATURES]
+    return features.select(gaps).to_numpy()

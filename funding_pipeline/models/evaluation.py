@@ -31,49 +31,69 @@ SKILL_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "mae_improvement_high": pl.Float64,
     "mae_improvement_over_zero": pl.Float64,
     "coverage_80": pl.Float64,
+    "width_80_per_hour": pl.Float64,
+    "pinball_per_hour": pl.Float64,
 }
+_INTERVAL_COLUMNS = ("inside", "width", "pinball")
 _GROUPS = {"level": ("venue", "base", "year"), "differential": ("venue_pair", "base", "year")}
 
 
 def forecast_skill(
-    forecasts: pl.DataFrame, labels: pl.DataFrame, *, block: timedelta = LEAST_BLOCK
+    forecasts: pl.DataFrame,
+    labels: pl.DataFrame,
+    *,
+    block: timedelta = LEAST_BLOCK,
+    regimes: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """One row per (horizon, quantity, plateau, group, value), over rows that have a label.
 
     `quantity`: level, or differential of all venue pairs of a base. `plateau`: `all`, or `without`
     those that spent half of the horizon on the bare interest (a pair: both legs). `group`: overall,
-    venue or venue_pair, base, year. `r2` = 1 - SSE / sum((realised - its mean)^2); `r2_about_zero`
+    venue or venue_pair, base, year; with `regimes` (as_of, regime: one row per as_of) regime too, and
+    `unknown` for the times that it lacks. `r2` = 1 - SSE / sum((realised - its mean)^2); `r2_about_zero`
     divides by sum(realised^2): for differentials the one that does not depend on which venue is
     named first.
     `mae_improvement` = 1 - MAE / MAE of the baseline, with the 95 % interval of a bootstrap over
     blocks of max(block, horizon, 7 days); null below five blocks. `coverage_80`: share of levels
-    inside [q10, q90]. Rates are fractions of notional per hour.
+    inside [q10, q90], whose mean width is `width_80`; `pinball`: mean loss of both ends. All three are
+    null for differentials, which have no quantiles. Rates are fractions of notional per hour.
     """
-    rows = judged_rows(forecasts, labels).with_columns(
-        pl.col("as_of").dt.year().cast(pl.String).alias("year")
-    )
-    inside = pl.col("realised").is_between("q10", "q90").cast(pl.Float64)
-    tables = [
-        ("level", rows.with_columns(inside.alias("inside"))),
-        (
-            "differential",
-            differentials(rows).with_columns(
-                pl.col("as_of").dt.year().cast(pl.String).alias("year"),
-                pl.lit(None, dtype=pl.Float64).alias("inside"),
-            ),
-        ),
-    ]
+    rows = judged_rows(forecasts, labels)
+    tables = {"level": rows.with_columns(_interval_columns()), "differential": differentials(rows)}
+    unknown = [pl.lit(None, dtype=pl.Float64).alias(name) for name in _INTERVAL_COLUMNS]
+    tables["differential"] = tables["differential"].with_columns(unknown)
     frames = [pl.DataFrame(schema=SKILL_SCHEMA)]
-    for quantity, table in tables:
+    for quantity, unnamed in tables.items():
+        table = _named_times(unnamed, regimes)
         for plateau, part in (("all", table), ("without", table.filter(~pl.col("on_plateau")))):
             frames += _by_groups(part, quantity, plateau, block)
     return pl.concat(frames).sort("horizon_hours", "quantity", "plateau", "group", "value")
 
 
+def _interval_columns() -> list[pl.Expr]:
+    """Whether the outcome is inside [q10, q90], the width, and the mean pinball loss of the two ends."""
+    truth, low, high = pl.col("realised"), pl.col("q10"), pl.col("q90")
+    below = pl.max_horizontal(0.1 * (truth - low), 0.9 * (low - truth))
+    above = pl.max_horizontal(0.9 * (truth - high), 0.1 * (high - truth))
+    inside = truth.is_between(low, high).cast(pl.Float64)
+    values = (inside, high - low, (below + above) / 2)
+    return [value.alias(name) for value, name in zip(values, _INTERVAL_COLUMNS, strict=True)]
+
+
+def _named_times(table: pl.DataFrame, regimes: pl.DataFrame | None) -> pl.DataFrame:
+    """`table` with `year`, and `regime` where there are regimes."""
+    named = table.with_columns(pl.col("as_of").dt.year().cast(pl.String).alias("year"))
+    if regimes is None:
+        return named
+    labelled = named.join(regimes.select("as_of", "regime"), on="as_of", how="left", maintain_order="left")
+    return labelled.with_columns(pl.col("regime").fill_null("unknown"))
+
+
 def _by_groups(part: pl.DataFrame, quantity: str, plateau: str, block: timedelta) -> list[pl.DataFrame]:
     labelled = part.with_columns(pl.lit("all").alias("overall"))
     frames = []
-    for group in ("overall", *_GROUPS[quantity]):
+    regime = ("regime",) if "regime" in part.columns else ()
+    for group in ("overall", *_GROUPS[quantity], *regime):
         keyed = labelled.with_columns(pl.col(group).alias("value"))
         measured = _errors(keyed).join(_intervals(keyed, block), on=["horizon_hours", "value"], how="left")
         named = measured.with_columns(
@@ -100,6 +120,8 @@ def _errors(keyed: pl.DataFrame) -> pl.DataFrame:
         _ratio_gain(mae, base_mae).alias("mae_improvement"),
         _ratio_gain(mae, zero_mae).alias("mae_improvement_over_zero"),
         pl.col("inside").mean().alias("coverage_80"),
+        pl.col("width").mean().alias("width_80_per_hour"),
+        pl.col("pinball").mean().alias("pinball_per_hour"),
     )
 
 

@@ -24,10 +24,11 @@ def training_rows(
         & pl.col("rate_per_hour").is_finite()
     ).select(*KEYS, pl.col("rate_per_hour").alias("target"))
     rows = checked(features).join(known, on=list(KEYS), how="inner").sort(KEYS)
-    return _thinned(rows, max_rows)
+    return thinned(rows, max_rows)
 
 
-def _thinned(rows: pl.DataFrame, max_rows: int) -> pl.DataFrame:
+def thinned(rows: pl.DataFrame, max_rows: int) -> pl.DataFrame:
+    """Every k-th decision time, counted back from the last, so that about `max_rows` are left."""
     step = -(-rows.height // max_rows)
     if step <= 1:
         return rows

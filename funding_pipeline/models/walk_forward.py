@@ -3,7 +3,7 @@
 What lives here: folds, purge and embargo. What does not: judging the result (`evaluation`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,8 +18,12 @@ from funding_pipeline.models.design import KEYS, checked
 from funding_pipeline.models.forecaster import FundingForecaster, train
 
 Progress = Callable[[int, int], None]
+Span = tuple[datetime, datetime]
+"""Half-open: decisions of one fold."""
 
 LEAST_TRAINING = timedelta(days=180)
+DECISION_STEP = timedelta(hours=8)
+RETRAIN_EVERY = timedelta(days=91)
 
 FOLDS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "fold": pl.Int64,
@@ -46,14 +50,31 @@ class WalkForwardForecasts:
     folds: pl.DataFrame
 
 
+@dataclass(frozen=True)
+class ForecastFold:
+    """Forecasts of [test_start, test_end) by a model that knew only labels known before `train_end`.
+
+    `number` counts from 0, `of` all folds; `train_rows` is 0 for the baseline.
+    """
+
+    number: int
+    of: int
+    train_end: datetime
+    test_start: datetime
+    test_end: datetime
+    model: str
+    train_rows: int
+    forecasts: pl.DataFrame
+
+
 def walk_forward(
     features: pl.DataFrame,
     labels: pl.DataFrame,
     *,
     horizon_hours: int,
-    retrain_every: timedelta = timedelta(days=91),
+    retrain_every: timedelta = RETRAIN_EVERY,
     min_train: timedelta = LEAST_TRAINING,
-    embargo: timedelta = timedelta(0),
+    embargo: timedelta = DECISION_STEP,
     start: datetime | None = None,
     end: datetime | None = None,
     config: ForecasterConfig | None = None,
@@ -61,47 +82,113 @@ def walk_forward(
 ) -> WalkForwardForecasts:
     """Forecast every row of `features` with start <= as_of < end, in folds of `retrain_every`.
 
-    A fold's model learns only from labels with known_at < fold start - embargo: the purge of the
-    horizon is in `known_at`. A fold whose labels span less than `min_train`, or are too few, uses
-    the baseline and says so in column `model`. `progress(done, folds)` is called after each fold.
+    As `walk_forward_folds`, whole, and with the skill of each fold. `progress(done, folds)` is called after
+    each fold.
     """
-    panel = checked(features)
-    spans = _fold_spans(panel, start=start, end=end, retrain_every=retrain_every)
-    frames: list[pl.DataFrame] = []
-    rows: list[dict[str, object]] = []
-    for fold, (test_start, test_end) in enumerate(spans):
-        test = panel.filter((pl.col("as_of") >= test_start) & (pl.col("as_of") < test_end))
-        train_end = test_start - embargo
-        model = fit_forecaster(
-            panel,
-            labels,
-            horizon_hours=horizon_hours,
-            train_end=train_end,
-            min_train=min_train,
-            config=config,
-        )
-        forecasts = model.predict(test)
-        frames.append(forecasts)
-        rows.append(
-            {
-                "fold": fold,
-                "train_end": train_end,
-                "test_start": test_start,
-                "test_end": test_end,
-                "model": model.name,
-                "train_rows": model.span.rows if isinstance(model, FundingForecaster) else 0,
-                **_skill(forecasts, labels),
-            }
-        )
+    folds = walk_forward_folds(
+        features,
+        labels,
+        horizon_hours=horizon_hours,
+        retrain_every=retrain_every,
+        min_train=min_train,
+        embargo=embargo,
+        start=start,
+        end=end,
+        config=config,
+    )
+    done: list[ForecastFold] = []
+    for fold in folds:
+        done.append(fold)
         if progress is not None:
-            progress(fold + 1, len(spans))
-    forecasts = pl.concat([FORECASTS.empty(), *frames]).sort(FORECASTS.key)
+            progress(len(done), fold.of)
+    return joined_folds(done, labels)
+
+
+def joined_folds(folds: Sequence[ForecastFold], labels: pl.DataFrame) -> WalkForwardForecasts:
+    """The forecasts of all `folds`, and one row per fold with its skill, in the order given."""
+    rows = [
+        {
+            "fold": fold.number,
+            "train_end": fold.train_end,
+            "test_start": fold.test_start,
+            "test_end": fold.test_end,
+            "model": fold.model,
+            "train_rows": fold.train_rows,
+            **_skill(fold.forecasts, labels),
+        }
+        for fold in folds
+    ]
+    forecasts = pl.concat([FORECASTS.empty(), *(fold.forecasts for fold in folds)]).sort(FORECASTS.key)
     return WalkForwardForecasts(forecasts, pl.DataFrame(rows, schema=FOLDS_SCHEMA))
 
 
-def _fold_spans(
+def walk_forward_folds(
+    features: pl.DataFrame,
+    labels: pl.DataFrame,
+    *,
+    horizon_hours: int,
+    retrain_every: timedelta = RETRAIN_EVERY,
+    min_train: timedelta = LEAST_TRAINING,
+    embargo: timedelta = DECISION_STEP,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    config: ForecasterConfig | None = None,
+) -> Iterator[ForecastFold]:
+    """The folds one by one, each when it is asked for, so that a caller may stop early.
+
+    A fold's model learns only from labels with known_at < fold start - embargo. The purge of the horizon
+    is in `known_at`; the embargo, one decision step by default, keeps a label that ends right at the fold's
+    start out as well. A fold whose labels span less than `min_train`, or are too few, uses the baseline and
+    says so in `model`.
+    """
+    panel = checked(features)
+    spans = fold_spans(panel, start=start, end=end, retrain_every=retrain_every)
+    for number in range(len(spans)):
+        yield forecast_fold(
+            panel,
+            labels,
+            spans=spans,
+            number=number,
+            horizon_hours=horizon_hours,
+            min_train=min_train,
+            embargo=embargo,
+            config=config,
+        )
+
+
+def forecast_fold(
+    panel: pl.DataFrame,
+    labels: pl.DataFrame,
+    *,
+    spans: Sequence[Span],
+    number: int,
+    horizon_hours: int,
+    min_train: timedelta = LEAST_TRAINING,
+    embargo: timedelta = DECISION_STEP,
+    config: ForecasterConfig | None = None,
+) -> ForecastFold:
+    """The fold of one of `spans`, by itself: folds know nothing of each other. `panel`: in key order."""
+    test_start, test_end = spans[number]
+    train_end = test_start - embargo
+    model = fit_forecaster(
+        panel, labels, horizon_hours=horizon_hours, train_end=train_end, min_train=min_train, config=config
+    )
+    test = panel.filter((pl.col("as_of") >= test_start) & (pl.col("as_of") < test_end))
+    return ForecastFold(
+        number=number,
+        of=len(spans),
+        train_end=train_end,
+        test_start=test_start,
+        test_end=test_end,
+        model=model.name,
+        train_rows=model.span.rows if isinstance(model, FundingForecaster) else 0,
+        forecasts=model.predict(test),
+    )
+
+
+def fold_spans(
     panel: pl.DataFrame, *, start: datetime | None, end: datetime | None, retrain_every: timedelta
-) -> list[tuple[datetime, datetime]]:
+) -> list[Span]:
     """Half-open test spans that cover [start, end), by default the whole panel."""
     if retrain_every <= timedelta(0):
         raise ValueError("retrain_every must be positive")

@@ -8,8 +8,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from funding_pipeline.features.panel import build_features
-from funding_pipeline.models.anomalies import ANOMALIES_SCHEMA, anomalies
+from funding_pipeline.models.anomalies import ANOMALIES_SCHEMA, Levels, anomalies
 from funding_pipeline_tests.features.synthetic_market import START, every, market_of, settled_rows
+
+LOW = Levels(notice=2.0, warning=3.0, alarm=5.0)
 
 
 def spiked(rate: float, *, at: int = 100) -> pl.DataFrame:
@@ -28,6 +30,8 @@ def test_a_spike_is_reported_with_a_reason_for_people() -> None:
         "alpha BTC/USDT:USDT: funding over 24 h is 116.8 %/yr, typically 10.95 %/yr (last 90 days)"
     )
     assert found.height == 3
+    assert set(found["severity"]) == {"alarm"}, "24 robust deviations and more"
+    assert set(anomalies(spiked(2e-3)).filter(pl.col("venue") == "alpha")["severity"]) == {"warning"}
 
 
 def test_the_whole_market_is_watched_too() -> None:
@@ -49,14 +53,17 @@ def test_a_silent_change_of_interval_is_reported() -> None:
     reasons = anomalies(panel).filter(pl.col("feature") == "interval_hours")["reason"].to_list()
     assert reasons
     assert "funding interval is 1.0 h, typically 8.0 h" in reasons[0]
+    assert len(reasons) <= 4, "for a day; then it is no news"
 
 
 def test_later_rows_and_order_never_change_an_anomaly(panel: pl.DataFrame) -> None:
-    full = anomalies(panel, least_z=2.0)
+    full = anomalies(panel, instrument=LOW, market=LOW)
     cut = START + timedelta(days=80)
     past = panel.filter(pl.col("as_of") <= cut).sample(fraction=1.0, shuffle=True, seed=4)
     assert full.height > 0
-    assert_frame_equal(anomalies(past, least_z=2.0), full.filter(pl.col("as_of") <= cut), check_exact=True)
+    assert_frame_equal(
+        anomalies(past, instrument=LOW, market=LOW), full.filter(pl.col("as_of") <= cut), check_exact=True
+    )
 
 
 def test_noise_is_no_anomaly_in_its_first_weeks() -> None:

@@ -56,12 +56,17 @@ def test_errors_by_hand() -> None:
     assert level["mae_improvement"] == pytest.approx(1 - 3 / 10)
     assert level["r2"] == pytest.approx(1 - 5 / 5)
     assert level["coverage_80"] == pytest.approx(3 / 4)
+    assert level["width_80_per_hour"] == pytest.approx(2.0)
+    # Three outcomes inside lose 0.1 x their distance to both ends; 3 is 1 above q90 = 2 and 3 above q10 = 0.
+    losses = [0.1 * 2, (0.1 * 3 + 0.9 * 1), 0.1 * 2, 0.1 * 2]
+    assert level["pinball_per_hour"] == pytest.approx(sum(losses) / 8)
     pair = row(skill, "differential")
     # Realised a - b: 1 and -3; forecast 2 and -3; baseline 1 and -3.
     assert pair["mae_per_hour"] == pytest.approx(0.5)
     assert pair["r2"] == pytest.approx(1 - 1 / 8)
     assert pair["r2_about_zero"] == pytest.approx(1 - 1 / 10)
     assert pair["coverage_80"] is None
+    assert pair["pinball_per_hour"] is None
     assert row(skill, "level", "without")["rows"] == 1
     assert row(skill, "differential", "without")["rows"] == 1
 
@@ -74,6 +79,23 @@ def test_groups_and_null_labels() -> None:
     assert skill.filter(group="year", quantity="level", plateau="all")["value"].to_list() == ["2024"]
     assert row(skill, "level")["rows"] == 8
     assert forecast_skill(forecasts.clear(), labels).is_empty()
+
+
+def test_coverage_by_regime() -> None:
+    rows = [(d, v, 1.0, 1.0, 1.5 if d < 2 else 3.5, 0.0) for d in range(3) for v in "ab"]
+    regimes = pl.DataFrame(
+        {"as_of": [START + timedelta(days=d) for d in (0, 2)], "regime": ["calm carry", "stress"]}
+    ).cast({"as_of": pl.Datetime("us", "UTC")})
+    skill = forecast_skill(*judged(rows), regimes=regimes).filter(group="regime", plateau="all")
+    levels = skill.filter(quantity="level")
+    assert dict(levels.select("value", "coverage_80").iter_rows()) == {
+        "calm carry": 1.0,
+        "stress": 0.0,
+        "unknown": 1.0,
+    }
+    assert levels["rows"].to_list() == [2, 2, 2]
+    assert skill.filter(quantity="differential")["rows"].to_list() == [1, 1, 1]
+    assert forecast_skill(*judged(rows)).filter(group="regime").is_empty()
 
 
 def test_interval_of_the_improvement_needs_blocks_and_covers_it() -> None:

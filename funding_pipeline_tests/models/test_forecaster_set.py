@@ -49,7 +49,7 @@ def test_a_recipe_is_the_same_for_other_rows_and_another_for_other_settings(
 def test_too_little_history_names_the_horizon(
     panel: pl.DataFrame, labels: pl.DataFrame, config: ForecasterConfig
 ) -> None:
-    with pytest.raises(InsufficientHistoryError, match="horizon 0 h"):
+    with pytest.raises(InsufficientHistoryError, match="next settlement: no as_of"):
         fitted(panel, labels, config, days=1)
 
 

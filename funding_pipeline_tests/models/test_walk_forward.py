@@ -7,7 +7,12 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from funding_pipeline.models.config import ForecasterConfig
-from funding_pipeline.models.walk_forward import FOLDS_SCHEMA, walk_forward
+from funding_pipeline.models.walk_forward import (
+    DECISION_STEP,
+    FOLDS_SCHEMA,
+    walk_forward,
+    walk_forward_folds,
+)
 from funding_pipeline_tests.features.synthetic_market import START
 
 HOW = {"horizon_hours": 24, "retrain_every": timedelta(days=40), "min_train": timedelta(days=30)}
@@ -46,6 +51,31 @@ def test_labels_after_a_fold_begins_never_reach_it(
     assert_frame_equal(clean, dirty, check_exact=True)
     leaky = walk_forward(panel, poisoned, **{**how, "embargo": timedelta(0)}).forecasts
     assert not leaky.equals(clean)
+
+
+def test_a_decision_step_before_a_fold_is_under_embargo_by_default(
+    panel: pl.DataFrame, labels: pl.DataFrame, config: ForecasterConfig
+) -> None:
+    begins = panel["as_of"].min() + timedelta(days=40)
+    how = {**HOW, "end": begins + timedelta(days=40), "config": config}
+    inside = (pl.col("known_at") >= begins - DECISION_STEP) & (pl.col("known_at") < begins + DECISION_STEP)
+    poisoned = labels.with_columns(rate_per_hour=pl.when(inside).then(7.7).otherwise("rate_per_hour"))
+    clean, dirty = (walk_forward(panel, rows, **how) for rows in (labels, poisoned))
+    assert clean.folds["train_end"][1] == begins - DECISION_STEP
+    first = pl.col("as_of") >= begins
+    assert_frame_equal(clean.forecasts.filter(first), dirty.forecasts.filter(first), check_exact=True)
+
+
+def test_folds_are_made_when_asked_for(
+    panel: pl.DataFrame, labels: pl.DataFrame, config: ForecasterConfig
+) -> None:
+    folds = walk_forward_folds(panel, labels, config=config, **HOW)
+    first = next(folds)
+    assert (first.number, first.of, first.model, first.train_rows) == (0, 3, "baseline", 0)
+    second = next(folds)
+    assert second.train_rows > 0
+    assert second.forecasts["as_of"].min() == second.test_start
+    folds.close()
 
 
 def test_nothing_to_forecast_gives_empty_frames(panel: pl.DataFrame, labels: pl.DataFrame) -> None:
