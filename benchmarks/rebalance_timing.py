@@ -33,6 +33,7 @@ from funding_pipeline.core.governance import Heartbeat, RiskVerdict, TargetPosit
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.execution.market_facts import MarketFacts
+from funding_pipeline.execution.market_state import calm_state
 from funding_pipeline.execution.verdict import judge
 from funding_pipeline.market.choice import connector
 from funding_pipeline.market.simulated import SimulatedMarket
@@ -120,7 +121,7 @@ async def _one(
         opened, facts = time.perf_counter(), FactsReader(session)
         legs = [(v, _symbol(v, coin)) for coin in _coins_of(folder) for v in VENUES_FOR_TRADING]
         book, _ = await read_book(session, betas=dict.fromkeys(_coins_of(folder), 1.0))
-        market = await facts.read(legs, model_trained_at=session.now())
+        market = await facts.read(legs, model_trained_at=session.now(), state=calm_state(session.now()))
         seen = time.perf_counter()
         verdict = judge(
             _targets(market, factor, _coins_of(folder)),

@@ -23,17 +23,18 @@ class Stage(IntEnum):
     STATE = 1
     DATA_AGE = 2
     MODEL_AGE = 3
-    FACTS = 4
-    INSTRUMENT = 5
-    PARTICIPATION = 6
-    BASE = 7
-    VENUE = 8
-    COLLATERAL = 9
-    SURVIVAL = 10
-    VENUE_BETA = 11
-    DELTA = 12
-    TURNOVER = 13
-    LOSS = 14
+    MARKET = 4
+    FACTS = 5
+    INSTRUMENT = 6
+    PARTICIPATION = 7
+    BASE = 8
+    VENUE = 9
+    COLLATERAL = 10
+    SURVIVAL = 11
+    VENUE_BETA = 12
+    DELTA = 13
+    TURNOVER = 14
+    LOSS = 15
 
 
 @dataclass(frozen=True)

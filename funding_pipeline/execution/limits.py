@@ -19,6 +19,12 @@ from funding_pipeline.core.errors import SettingsError
 
 DEFAULT_CAPITAL_USD = 1_000_000.0
 _SINCE_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_AGES = (
+    "max_data_age_seconds",
+    "max_book_age_seconds",
+    "verdict_valid_seconds",
+    "max_market_state_age_hours",
+)
 
 
 def _at_most(default: float, text: str, *, highest: float) -> Any:
@@ -103,6 +109,21 @@ class RiskLimits(BaseModel):
     max_model_age_hours: float = _at_most(
         240, "of the model behind the forecasts; older, nothing grows", highest=8_760
     )
+    max_market_state_age_hours: float = _at_most(
+        12, "of the judgement of the market; older, it counts as a warning", highest=8_760
+    )
+    max_stress_fraction: float = _at_most(
+        0.60, "of max_gross_notional_usd, up to which anything grows while the regime is stress", highest=1
+    )
+    max_warning_fraction: float = _at_most(
+        0.50,
+        "the same while the market is a warning or its state is not known; of max_instrument_notional_usd, "
+        "up to which a leg grows while its instrument is one",
+        highest=1,
+    )
+    max_alarm_fraction: float = _at_most(
+        0.0, "the same in an alarm; 0: nothing grows, or nothing of the base", highest=1
+    )
     verdict_valid_seconds: float = _at_most(900, "a verdict expires after this time", highest=86_400)
 
     @field_validator("effective_from", mode="after")
@@ -157,7 +178,7 @@ class RiskLimits(BaseModel):
         if speed <= 1:
             return self
         longer = {}
-        for name in ("max_data_age_seconds", "max_book_age_seconds", "verdict_valid_seconds"):
+        for name in _AGES:
             longer[name] = min(getattr(self, name) * speed, _highest(name))
         return self._checked({**self.model_dump(), **longer})
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from funding_pipeline.core.trading import LeverageTier
+from funding_pipeline.execution.market_state import MarketState
 
 LegKey = tuple[str, str]
 """(venue, symbol)."""
@@ -59,10 +60,14 @@ class InstrumentFacts:
 
 @dataclass(frozen=True)
 class MarketFacts:
-    """Facts of all instruments, and when the model behind the forecasts was trained (None: not known)."""
+    """Facts of all instruments, when the model behind the forecasts was trained, and the market's state.
+
+    None: not known.
+    """
 
     instruments: Mapping[LegKey, InstrumentFacts] = field(default_factory=dict)
     model_trained_at: datetime | None = None
+    state: MarketState | None = None
 
     def of(self, key: LegKey) -> InstrumentFacts:
         """Facts of an instrument; one of which nothing is known where it is not in the mapping."""

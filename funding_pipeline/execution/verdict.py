@@ -1,7 +1,7 @@
 """The risk verdict: what of a plan may be held, leg by leg, with the reasons and the numbers. Pure.
 
 What lives here: putting the checks together into one RiskVerdict. What does not: the checks (`checks`,
-`caps`, `neutrality`), keeping the verdict (`storage.journal`), sending orders (`trading`).
+`caps`, `market_gate`, `neutrality`), keeping the verdict (`storage.journal`), sending orders (`trading`).
 
 What holds of every verdict that is not HALTED: each allowed quantity lies between zero and its target; in
 REDUCING between zero and what is held too; the legs of a base are cut together, by one number, to the
@@ -25,7 +25,7 @@ from funding_pipeline.core.governance import (
     TargetPosition,
     TradingState,
 )
-from funding_pipeline.execution import caps, checks, margin_caps, neutrality
+from funding_pipeline.execution import caps, checks, margin_caps, market_gate, neutrality
 from funding_pipeline.execution.book import BookState
 from funding_pipeline.execution.findings import Case, Finding, Stage, parts
 from funding_pipeline.execution.judged_base import KEPT, WHOLE, JudgedBase, JudgedLeg, judged_bases
@@ -38,6 +38,8 @@ _CHECKS: tuple[Check, ...] = (
     checks.state,
     checks.data_age,
     checks.model_age,
+    market_gate.whole_market,
+    market_gate.instruments,
     checks.missing_facts,
     caps.instrument,
     caps.participation,

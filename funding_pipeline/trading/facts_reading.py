@@ -15,6 +15,7 @@ import polars as pl
 from funding_pipeline.core.errors import FundingPipelineError
 from funding_pipeline.core.trading import InstrumentTerms, LeverageTier
 from funding_pipeline.execution.market_facts import InstrumentFacts, LegKey, MarketFacts
+from funding_pipeline.execution.market_state import MarketState
 from funding_pipeline.market_data.liquidity import order_book_depth
 from funding_pipeline.trading.session import TradingSession
 from funding_pipeline.trading.side_by_side import side_by_side
@@ -52,8 +53,17 @@ class FactsReader:
     problems: dict[str, str] = field(default_factory=dict)
     _rules: dict[str, _Rules] = field(default_factory=dict)
 
-    async def read(self, keys: Iterable[LegKey], *, model_trained_at: datetime | None) -> MarketFacts:
-        """Facts of the instruments `keys` (venue, symbol), observed now. Raises nothing for a venue."""
+    async def read(
+        self,
+        keys: Iterable[LegKey],
+        *,
+        model_trained_at: datetime | None,
+        state: MarketState | None = None,
+    ) -> MarketFacts:
+        """Facts of the instruments `keys` (venue, symbol), observed now. Raises nothing for a venue.
+
+        `state`: of the market, passed on as it is; None: not known.
+        """
         self.problems = {}
         wanted = sorted(set(keys))
         venues = sorted({venue for venue, _ in wanted})
@@ -64,6 +74,7 @@ class FactsReader:
         return MarketFacts(
             {key: _with_market(self._known(key), found.get(key), depths.get(key)) for key in wanted},
             model_trained_at,
+            state,
         )
 
     async def _refresh(self, venue: str, symbols: Sequence[str]) -> None:

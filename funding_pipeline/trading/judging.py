@@ -14,6 +14,7 @@ import polars as pl
 from funding_pipeline.core.errors import GovernanceError
 from funding_pipeline.core.governance import RiskVerdict, TargetPosition, TradingState
 from funding_pipeline.execution.book import ZERO, BookState
+from funding_pipeline.execution.market_state import MarketState
 from funding_pipeline.execution.orders import planned_targets
 from funding_pipeline.execution.states import strictest
 from funding_pipeline.execution.verdict import judge
@@ -34,7 +35,12 @@ class Judgement:
 
 
 async def judge_plan(
-    session: TradingSession, legs: pl.DataFrame, *, rebalance: str, model_trained_at: datetime | None
+    session: TradingSession,
+    legs: pl.DataFrame,
+    *,
+    rebalance: str,
+    model_trained_at: datetime | None,
+    market_state: MarketState | None,
 ) -> Judgement:
     """The risk verdict of a plan (rows of portfolio.plan.LEG_SCHEMA), kept in the journal.
 
@@ -47,7 +53,7 @@ async def judge_plan(
     book, down = await read_book(session, betas=betas)
     keys = set(legs.select("venue", "symbol").iter_rows()) | {(p.venue, p.symbol) for p in book.positions}
     reader = FactsReader(session)
-    facts = await reader.read(keys, model_trained_at=model_trained_at)
+    facts = await reader.read(keys, model_trained_at=model_trained_at, state=market_state)
     steps = {key: found.quantity_step for key, found in facts.instruments.items()}
     targets, unseen = without_unseen(
         planned_targets(legs, steps),

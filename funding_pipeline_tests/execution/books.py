@@ -11,6 +11,7 @@ from funding_pipeline.core.trading import Balance, LeverageTier, PositionState
 from funding_pipeline.execution.book import BookState, VenueBook
 from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.execution.market_facts import InstrumentFacts, LegKey, MarketFacts
+from funding_pipeline.execution.market_state import calm_state
 from funding_pipeline.execution.verdict import judge
 
 Legs = Mapping[tuple[str, str], Any]
@@ -82,7 +83,7 @@ def market(*changed: InstrumentFacts) -> MarketFacts:
         (venue, symbol(base)): facts(venue, base) for venue in VENUES for base in PRICES
     }
     found |= {(one.venue, one.symbol): one for one in changed}
-    return MarketFacts(found, model_trained_at=NOW)
+    return MarketFacts(found, model_trained_at=NOW, state=calm_state(NOW))
 
 
 def position(venue: str, base: str, quantity: str, **told: Any) -> PositionState:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,8 @@ from funding_pipeline.core.governance import RiskVerdict, TradingState
 from funding_pipeline.execution.book import BookState
 from funding_pipeline.execution.limits import RiskLimits, tighter_direction
 from funding_pipeline.execution.market_facts import MarketFacts
+from funding_pipeline.execution.market_state import MarketState, Unusual, calm_state
+from funding_pipeline.models.regimes import REGIMES
 from funding_pipeline_tests.execution.books import (
     BETAS,
     NOW,
@@ -83,6 +86,23 @@ def _limits(draw: st.DrawFn, *, without: tuple[str, ...] = ()) -> RiskLimits:
     return WIDE.tightened(given)
 
 
+_SEVERITIES = st.sampled_from([None, "none", "none", "notice", "warning", "alarm"])
+
+
+@st.composite
+def _state(draw: st.DrawFn) -> MarketState | None:
+    """The market's state: unknown, old, calm, in stress, a warning, an alarm; some instruments unusual."""
+    if draw(st.integers(0, 9)) == 0:
+        return None
+    unusual = {
+        (venue, symbol(base)): Unusual(draw(_SEVERITIES))
+        for venue, base in KEYS
+        if draw(st.integers(0, 4)) == 0
+    }
+    age = timedelta(hours=draw(st.sampled_from([0, 0, 0, 20])))
+    return MarketState(NOW - age, draw(st.sampled_from(REGIMES)), Unusual(draw(_SEVERITIES)), unusual)
+
+
 @st.composite
 def _market(draw: st.DrawFn, *, step: str | None = None) -> MarketFacts:
     changed = []
@@ -95,7 +115,7 @@ def _market(draw: st.DrawFn, *, step: str | None = None) -> MarketFacts:
         if draw(st.integers(0, 9)) == 0:
             values[draw(st.sampled_from(sorted(values)))] = None
         changed.append(facts(venue, base, **values))
-    return market(*changed)
+    return replace(market(*changed), state=draw(_state()))
 
 
 @st.composite
@@ -265,6 +285,40 @@ def test_knowing_less_of_an_instrument_never_allows_more(
         3 if name == "quantity_step" else 1
     )  # an unknown step is not rounded to, on any leg of the base
     _assert_no_leg_has_more(one, one.verdict(), one.verdict(knowing=less), in_steps=rounding)
+
+
+@SLOW
+@given(_situations())
+def test_what_is_gated_grows_no_further_than_its_share(one: Situation) -> None:
+    """Recomputed from sums: where gross or a leg has grown, it is within the share that the state allows."""
+    held, result, state = _held(one), allowed(one.verdict()), one.knowing.state
+    before, after = (_sizes(legs) for legs in (held, result))
+    grown = {key for key in KEYS if abs(result[key]) > abs(held[key]) or result[key] * held[key] < 0}
+    shares = {None: 0.5, "warning": 0.5, "alarm": 0.0}
+    severity = None if state is None else state.market.severity
+    if grown and (state is None or severity in shares):
+        most = shares[severity] * one.under.max_gross_notional_usd
+        assert sum(after.values()) <= max(most, sum(before.values())) + 1e-6
+    for key in grown if state is not None else ():
+        assert state is not None
+        found = state.of((key[0], symbol(key[1]))).severity
+        if found in ("warning", "alarm"):
+            assert after[key] <= shares[found] * one.under.max_instrument_notional_usd + 1e-6
+    if severity == "alarm":
+        assert not grown
+
+
+@SLOW
+@given(_situations(is_balanced=True, without=_NETTING), _state())
+def test_no_state_of_the_market_allows_more_than_a_calm_one(
+    one: Situation, state: MarketState | None
+) -> None:
+    calm = one.verdict(knowing=replace(one.knowing, state=calm_state(NOW)))
+    _assert_no_leg_has_more(one, calm, one.verdict(knowing=replace(one.knowing, state=state)))
+
+
+def _sizes(legs: Mapping[tuple[str, str], Decimal]) -> dict[tuple[str, str], float]:
+    return {key: float(abs(quantity) * PRICES[key[1]]) for key, quantity in legs.items()}
 
 
 @pytest.mark.parametrize("venue", VENUES)

@@ -11,6 +11,7 @@ import pytest
 
 from funding_pipeline.core.errors import GovernanceError
 from funding_pipeline.execution.limits import RiskLimits
+from funding_pipeline.execution.market_state import calm_state
 from funding_pipeline.portfolio.plan import LEG_SCHEMA
 from funding_pipeline.trading.facts_reading import FactsReader
 from funding_pipeline.trading.judging import judge_plan
@@ -21,6 +22,7 @@ from funding_pipeline_tests.trading.rig import TradingRig, symbol
 
 T = TypeVar("T")
 TRAINED = datetime(2024, 1, 31, tzinfo=UTC)
+CALM = calm_state(datetime(2024, 2, 1, tzinfo=UTC))
 VENUES = ("binance", "bybit", "okx")
 
 
@@ -60,7 +62,9 @@ def plan(rig: TradingRig, targets: dict[str, float], *, made_ago: timedelta = ti
 
 
 def judged(rig: TradingRig, legs: pl.DataFrame):
-    return in_session(rig, lambda s: judge_plan(s, legs, rebalance="a", model_trained_at=TRAINED))
+    return in_session(
+        rig, lambda s: judge_plan(s, legs, rebalance="a", model_trained_at=TRAINED, market_state=CALM)
+    )
 
 
 def test_facts_are_read_and_a_plan_passes(new_rig: Callable[..., TradingRig]) -> None:
@@ -130,7 +134,9 @@ def test_an_unarmed_live_session_only_reduces(new_rig: Callable[..., TradingRig]
 
     async def live(session: TradingSession) -> str:
         session.setup = TradingSetup(**{**vars(session.setup), "mode": "live"})
-        judgement = await judge_plan(session, legs, rebalance="a", model_trained_at=TRAINED)
+        judgement = await judge_plan(
+            session, legs, rebalance="a", model_trained_at=TRAINED, market_state=CALM
+        )
         return judgement.verdict.state
 
     assert in_session(rig, live) == "REDUCING"

@@ -12,6 +12,7 @@ from funding_pipeline.chaos.ground import Ground
 from funding_pipeline.chaos.october_2025.misdeeds import instrument_of
 from funding_pipeline.chaos.october_2025.story import Pair, Story
 from funding_pipeline.core.governance import RiskVerdict, TargetPosition
+from funding_pipeline.execution.market_state import calm_state
 from funding_pipeline.execution.verdict import judge
 from funding_pipeline.trading.book_reading import read_book
 from funding_pipeline.trading.facts_reading import FactsReader
@@ -33,7 +34,9 @@ async def judged(
     for venue in sorted(down):
         note(f"{name}: {venue} cannot be read")
     market = await FactsReader(session).read(
-        [(target.venue, target.symbol) for target in targets], model_trained_at=session.now() - _MODEL_AGE
+        [(target.venue, target.symbol) for target in targets],
+        model_trained_at=session.now() - _MODEL_AGE,
+        state=calm_state(session.now()),  # no models run here: the day is about what they would not see
     )
     verdict = judge(
         targets,
