@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from funding_pipeline import __version__
+from funding_pipeline.commands import models_cli, research_cli
 from funding_pipeline.commands.sql_format import OutputFormat
 from funding_pipeline.core.errors import FundingPipelineError
 
@@ -20,13 +21,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-Data = Annotated[
-    Path,
-    typer.Option("--data", help="Folder of history; funding_rates.parquet alone can be forecast."),
-]
-From = Annotated[str, typer.Option("--from", help="First day or moment, UTC: 2025-01-31, 2025-01-31T08:00.")]
-To = Annotated[str, typer.Option("--to", help="Last day (whole) or moment, UTC.")]
-Horizon = Annotated[str, typer.Option(help="Hours that a forecast is about, such as 24h or 168h.")]
 Person = Annotated[str, typer.Option("--person", prompt="Your name", help="Who you are; it is kept.")]
 Reason = Annotated[str, typer.Option("--reason", prompt="Why", help="Why; it is kept and shown.")]
 
@@ -231,62 +225,8 @@ def acknowledge(
     acknowledge_alert(load_settings(), key, person)
 
 
-@app.command()
-def backtest(
-    data: Data,
-    start: From,
-    end: To,
-    out: Annotated[Path, typer.Option("--out", help="Folder for summary.json and the Parquet files.")],
-    capital_usd: Annotated[
-        float, typer.Option(min=1.0, max=1e12, help="Spread evenly over the venues.")
-    ] = 1_000_000.0,
-    every: Annotated[str, typer.Option(help="Time between decisions, such as 8h.")] = "8h",
-    horizon: Horizon = "168h",
-    baselines: Annotated[bool, typer.Option(help="Run the baselines beside it.")] = True,
-) -> None:
-    """Back-test recorded history; every decision uses only what was known then."""
-    from funding_pipeline.commands.period import parse_hours, parse_period
-    from funding_pipeline.commands.research import backtest as run_it
-    from funding_pipeline.portfolio.config import PortfolioConfig
-
-    first, last = parse_period(start, end)
-    hours = parse_hours(every, option="--every", most=168)
-    portfolio = PortfolioConfig(capital_usd=capital_usd, rebalance_every_hours=hours)
-    run_it(
-        data=data,
-        start=first,
-        end=last,
-        out=out,
-        portfolio=portfolio,
-        horizon_hours=parse_hours(horizon, option="--horizon"),
-        with_baselines=baselines,
-    )
-
-
-@app.command()
-def forecast(
-    data: Data,
-    train_end: Annotated[str, typer.Option("--train-end", help="Train only on rows known before this.")],
-    start: From,
-    end: To,
-    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
-    every: Annotated[str, typer.Option(help="Time between forecasts, such as 8h.")] = "8h",
-    horizon: Horizon = "168h",
-) -> None:
-    """Forecast funding per venue and symbol with a model trained on the past only."""
-    from funding_pipeline.commands.period import parse_hours, parse_moment, parse_period
-    from funding_pipeline.commands.research import forecast as run_it
-
-    first, last = parse_period(start, end)
-    run_it(
-        data=data,
-        train_end=parse_moment(train_end, option="--train-end"),
-        start=first,
-        end=last,
-        every_hours=parse_hours(every, option="--every"),
-        horizon_hours=parse_hours(horizon, option="--horizon"),
-        out=out,
-    )
+app.add_typer(research_cli.app)
+app.add_typer(models_cli.app)
 
 
 @app.command()

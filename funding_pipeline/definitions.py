@@ -10,9 +10,13 @@ from funding_pipeline.defs.decision import decision_assets
 from funding_pipeline.defs.execution import execution_assets
 from funding_pipeline.defs.features import feature_assets
 from funding_pipeline.defs.governance import governance_jobs
-from funding_pipeline.defs.jobs import research_jobs, trading_jobs
+from funding_pipeline.defs.jobs import research_jobs, trading_jobs, training_jobs
+from funding_pipeline.defs.latest_forecasts import forecast_assets
 from funding_pipeline.defs.market_data import market_data_assets
 from funding_pipeline.defs.market_state import market_state_assets
+from funding_pipeline.defs.model_drift import drift_assets, drift_checks
+from funding_pipeline.defs.model_jobs import model_jobs
+from funding_pipeline.defs.model_promotion import promotion_assets
 from funding_pipeline.defs.models import model_assets
 from funding_pipeline.defs.partitions import market_partitions, quarter_partitions
 from funding_pipeline.defs.portfolio import portfolio_assets
@@ -22,6 +26,7 @@ from funding_pipeline.defs.sensors import sensors
 from funding_pipeline.defs.statements import statement_assets
 from funding_pipeline.defs.trading import trading_assets
 from funding_pipeline.defs.trading_state import trading_state_spec
+from funding_pipeline.defs.training import training_automation
 from funding_pipeline.defs.validation import validation_assets
 from funding_pipeline.settings import Settings, load_settings
 
@@ -39,13 +44,17 @@ def build_definitions(
     market = settings.open_market()
     span = market.span()
     by_venue = market_partitions(span)
-    trading = trading_jobs()
+    research, trading, training = research_jobs(), trading_jobs(), training_jobs()
+    weekly, looks_after_models = training_automation(jobs=[*research, *training], partitions=by_venue)
     return dg.Definitions(
         assets=[
             *market_data_assets(by_venue),
             *feature_assets(quarter_partitions(span)),
             *decision_assets(),
             *model_assets(),
+            *promotion_assets(),
+            *drift_assets(),
+            *forecast_assets(),
             *market_state_assets(),
             *portfolio_assets(),
             *execution_assets(),
@@ -55,9 +64,10 @@ def build_definitions(
             trading_state_spec(),
             *validation_assets(),
         ],
-        asset_checks=quality_checks(by_venue),
-        jobs=[*research_jobs(), *trading, *governance_jobs()],
-        sensors=sensors(jobs=trading),
+        asset_checks=[*quality_checks(by_venue), *drift_checks()],
+        jobs=[*research, *trading, *training, *governance_jobs(), *model_jobs()],
+        sensors=[*sensors(jobs=trading), looks_after_models],
+        schedules=[weekly],
         loggers=loggers,
         # Steps are seconds long and share heavy imports: one process a run, not one a step.
         executor=dg.in_process_executor,

@@ -35,10 +35,14 @@ def backtest(
     portfolio: PortfolioConfig,
     horizon_hours: int,
     with_baselines: bool,
+    trials: int,
 ) -> None:
-    """Back-test a folder's history and write summary.json and the Parquet files into `out`."""
+    """Back-test a folder's history and write summary.json and the Parquet files into `out`.
+
+    `trials`: models tried before this one, by which the Sharpe ratio is deflated.
+    """
     _require_writable(out)
-    market, tables = _open(data)
+    market, tables = open_folder(data)
     last = min(end, market.span().end)
     console.print("features and labels ...")
     panel = research_panel(
@@ -58,7 +62,9 @@ def backtest(
         tables=tables,
         forecasts=forecasts,
         terms=load_venue_terms(),
-        config=BacktestConfig(start=start, end=last, portfolio=portfolio, with_baselines=with_baselines),
+        config=BacktestConfig(
+            start=start, end=last, portfolio=portfolio, with_baselines=with_baselines, trials=trials
+        ),
         progress=counter("decision", every=300),
     )
     summary = write_backtest(result, out, market=market)
@@ -79,7 +85,7 @@ def forecast(
 ) -> None:
     """Train on what was known before `train_end`, forecast [start, end], write one Parquet file."""
     _require_writable(out.parent)
-    market, tables = _open(data)
+    market, tables = open_folder(data)
     console.print("features and labels ...")
     panel = research_panel(
         tables,
@@ -100,7 +106,8 @@ def forecast(
     console.print(f"written: {out}, {frame.height} forecasts of {frame['as_of'].n_unique()} decisions")
 
 
-def _open(data: Path) -> tuple[Market, MarketTables]:
+def open_folder(data: Path) -> tuple[Market, MarketTables]:
+    """The market of a folder and its normalized tables; says what was quarantined or refused."""
     market = RecordedMarket(data)
     console.print(f"[bold]{market.label}[/]: reading and normalizing ...")
     normalized = normalized_market(market)

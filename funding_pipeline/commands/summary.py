@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
+from rich.markup import escape
 from rich.table import Table
 
 from funding_pipeline.commands.console import console
+from funding_pipeline.core.horizons import horizon_text
 from funding_pipeline.core.market import Market
 from funding_pipeline.defs.market_state import REGIMES
+from funding_pipeline.defs.model_history import model_history
 from funding_pipeline.defs.models import LATEST, SKILL
 from funding_pipeline.defs.portfolio import PLAN
 from funding_pipeline.defs.validation import report_dir
@@ -29,7 +32,7 @@ def print_summary(settings: Settings, market: Market, *, seconds: float) -> None
     if market.is_simulated:
         console.print("[bold white on red] SIMULATED MARKET: every number below is made up [/]")
     _print_data(lake, market)
-    _print_skill(lake)
+    _print_skill(lake, settings.horizon_hours)
     _print_plan(lake)
     if "not_run" in summary:
         console.print(f"[bold]back-test[/] not run: {summary['not_run']}")
@@ -55,24 +58,36 @@ def _print_data(lake: Lake, market: Market) -> None:
     )
 
 
-def _print_skill(lake: Lake) -> None:
+def _print_skill(lake: Lake, planning_hours: int) -> None:
     overall = lake.scan(SKILL).filter((pl.col("group") == "overall") & (pl.col("plateau") == "all")).collect()
-    for row in overall.sort("quantity").iter_rows(named=True):
+    planned = overall.filter(pl.col("horizon_hours") == planning_hours)
+    others = overall.filter((pl.col("horizon_hours") != planning_hours) & (pl.col("quantity") != "level"))
+    for row in [*planned.sort("quantity").to_dicts(), *others.sort("horizon_hours").to_dicts()]:
         low, high = row["mae_improvement_low"], row["mae_improvement_high"]
         interval = f" (95 % interval {low:.1%} to {high:.1%})" if low is not None else ""
         covered = row["coverage_80"]
         coverage = f"; the 80 % interval covers {covered:.1%}" if covered is not None else ""
         console.print(
-            f"[bold]skill[/]   {row['quantity']}, {row['horizon_hours']} h: R2 {row['r2']:.3f} against "
-            f"{row['baseline_r2']:.3f}, error {row['mae_improvement']:.1%} below{interval} "
+            f"[bold]skill[/]   {row['quantity']}, {horizon_text(row['horizon_hours'])}: R2 {row['r2']:.3f} "
+            f"against {row['baseline_r2']:.3f}, error {row['mae_improvement']:.1%} below{interval} "
             f"the shrunk trailing mean{coverage}"
         )
     if overall.is_empty():
         console.print("[bold]skill[/]   too little history to train: the baseline forecasts")
-    model = lake.scan(LATEST).select(pl.col("model").first()).collect().item()
+    _print_model(lake)
+
+
+def _print_model(lake: Lake) -> None:
+    """Who forecasts, what was decided about the newest version, and the regime."""
+    newest = model_history(lake).tail(1).to_dicts()
+    for row in newest:
+        said = "; ".join(row["reasons"].splitlines()) if row["action"] != "promoted" else "better by the rule"
+        console.print(f"[bold]model[/]   version {row['version']} {row['action']}: {escape(said)}")
+    model, why = lake.scan(LATEST).select("model", "fallback_reason").first().collect().row(0)
+    because = f" ({escape(why)})" if why else ""
     regime = lake.scan(REGIMES).sort("as_of").tail(1).collect()
     now = f", regime {regime['regime'][0]}" if regime.height else ""
-    console.print(f"[bold]now[/]     forecasts by {model}{now}")
+    console.print(f"[bold]now[/]     forecasts by {model}{because}{now}")
 
 
 def _print_plan(lake: Lake) -> None:

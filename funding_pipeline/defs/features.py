@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from funding_pipeline.core.clock import decision_schedule, first_and_last
+from funding_pipeline.core.horizons import horizons_with
 from funding_pipeline.core.market import Market
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.partitions import quarter_after, quarter_start
@@ -115,7 +116,8 @@ def realised_funding_rates(
     span = market.span()
     times = decision_schedule(start=span.start, end=span.end, every_hours=settings.rebalance_every_hours)
     settled = lake.scan("settled_funding").collect()
-    frame = realised_funding(settled.lazy(), as_of=times, horizons_hours=(settings.horizon_hours,))
+    horizons = horizons_with(settings.horizon_hours)
+    frame = realised_funding(settled.lazy(), as_of=times, horizons_hours=horizons)
     version = lake.replace(LABELS, frame)
     return dg.MaterializeResult(
         metadata={

@@ -1,55 +1,70 @@
-"""Layer 3: forecasts with their uncertainty, and the registered forecaster."""
+"""Layer 3: forecasts of the whole history, their skill, and the forecasters that are registered.
 
-from datetime import datetime
+What lives here: training, and reading what was forecast. What does not: which model forecasts
+(`model_promotion`), the forecast of a decision (`latest_forecasts`).
+"""
+
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from funding_pipeline.core.clock import first_and_last
-from funding_pipeline.core.errors import InsufficientHistoryError, StorageError
+from funding_pipeline.core.errors import InsufficientHistoryError
+from funding_pipeline.core.horizons import horizons_with
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.tables import FORECASTS, UTC
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.decision import DECISION_FEATURES
+from funding_pipeline.defs.explanations import log_contributions
 from funding_pipeline.defs.features import FEATURES, LABELS, read_features
-from funding_pipeline.features.labels import LABELS_SCHEMA
-from funding_pipeline.features.panel import FEATURES_SCHEMA
-from funding_pipeline.models.baseline_forecaster import fit_baseline
+from funding_pipeline.defs.run_tags import give_way
+from funding_pipeline.models.config import ForecasterConfig
 from funding_pipeline.models.evaluation import SKILL_SCHEMA, forecast_skill
-from funding_pipeline.models.forecaster import FundingForecaster
-from funding_pipeline.models.walk_forward import fit_forecaster
+from funding_pipeline.models.forecaster_set import ForecasterSet, recipe_of, train_set
+from funding_pipeline.models.model_card import ModelCard
+from funding_pipeline.models.walk_forward import LEAST_TRAINING
 from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
-from funding_pipeline.tracking.forecasters import ModelTracking, RegisteredForecaster
-from funding_pipeline.validation.research import ResearchPanel, walk_forward_forecasts
+from funding_pipeline.tracking.code_version import git_commit, package_version
+from funding_pipeline.tracking.forecasters import ModelTracking
+from funding_pipeline.tracking.registry import RegisteredVersion
+from funding_pipeline.validation.research import ResearchPanel, walk_forward_by_horizon
 
 GROUP = "models"
 FORECAST_HISTORY = "walk_forward_forecasts"
 LATEST = "latest_forecasts"
 SKILL = "forecast_skill"
 FORECASTER = "funding_forecaster"
-LATEST_SCHEMA = {**FORECASTS.columns, "trained_at": UTC}
-"""Forecasts, and until when the rows were known that the model behind them was trained on."""
-_NO_PANEL = ResearchPanel(
-    features=pl.DataFrame(schema=FEATURES_SCHEMA), labels=pl.DataFrame(schema=LABELS_SCHEMA)
-)
+PROMOTION = "model_promotions"
+LATEST_SCHEMA = {
+    **FORECASTS.columns,
+    "trained_at": UTC,
+    "fallback_reason": pl.String,
+    "reason": pl.String,
+}
+"""Forecasts, until when the rows were known that trained the model behind them, why that is the baseline
+(empty: it is the champion), and what pulls them."""
+HISTORY_SCHEMA = {**FORECASTS.columns, "recipe": pl.String}
+"""Forecasts, and the recipe of the models that made them."""
 
 
 def model_assets() -> list[dg.AssetsDefinition]:
     """Assets of this layer, all unpartitioned: each looks at the whole history there is."""
-    return [
-        walk_forward_asset,
-        forecast_skill_asset,
-        funding_forecaster,
-        latest_forecasts,
-    ]
+    return [walk_forward_asset, forecast_skill_asset, funding_forecaster]
 
 
 def read_panel(lake: Lake) -> ResearchPanel:
     """Features and labels as they are stored."""
     return ResearchPanel(features=read_features(lake), labels=lake.scan(LABELS).collect())
+
+
+def read_history(lake: Lake, *, horizon_hours: int | None = None) -> pl.DataFrame:
+    """Walk-forward forecasts (FORECASTS) of one horizon, or of all."""
+    rows = lake.scan(FORECAST_HISTORY).select(*FORECASTS.columns)
+    chosen = rows if horizon_hours is None else rows.filter(pl.col("horizon_hours") == horizon_hours)
+    return chosen.collect()
 
 
 def data_versions(lake: Lake) -> dict[str, str]:
@@ -63,7 +78,7 @@ def data_versions(lake: Lake) -> dict[str, str]:
     deps=[FEATURES, LABELS],
     group_name=GROUP,
     kinds={"xgboost", "mlflow", "deltalake"},
-    metadata={"dagster/column_schema": md.column_schema(FORECASTS)},
+    metadata={"dagster/column_schema": md.columns_of(HISTORY_SCHEMA)},
 )
 def walk_forward_asset(
     context: dg.AssetExecutionContext,
@@ -74,29 +89,35 @@ def walk_forward_asset(
 ) -> dg.MaterializeResult[None]:
     """Forecasts for the whole history, each by a model that knew only rows from before it.
 
-    Early decisions, before there is enough to learn from, carry the baseline and say so.
+    The plan's horizon is trained anew every quarter, the others every year. Early decisions, before there
+    is enough to learn from, carry the baseline and say so.
     """
-    panel = read_panel(lake)
+    give_way(context)
+    panel, hours = read_panel(lake), settings.horizon_hours
     first, last = first_and_last(panel.features["as_of"])
-    result = walk_forward_forecasts(
+    result = walk_forward_by_horizon(
         panel,
+        planning_hours=hours,
+        horizons_hours=horizons_with(hours),
         start=first,
         end=last,
-        horizon_hours=settings.horizon_hours,
         progress=lambda done, folds: context.log.info(f"walk-forward: fold {done} of {folds}"),
     )
-    version = lake.replace(FORECAST_HISTORY, result.forecasts)
-    tags = {"market": market.label, **data_versions(lake)}
-    with tracking.run(f"walk_forward_{settings.horizon_hours}h", tags=tags) as run:
-        run.log(params={"horizon_hours": settings.horizon_hours, "folds": result.folds.height}, metrics={})
+    recipe = recipe_of({horizon: ForecasterConfig() for horizon in horizons_with(hours)})
+    version = lake.replace(FORECAST_HISTORY, result.forecasts.with_columns(recipe=pl.lit(recipe)))
+    planned = result.folds.filter(pl.col("horizon_hours") == hours)
+    tags = {"market": market.label, "recipe": recipe, **data_versions(lake)}
+    with tracking.run(f"walk_forward_{hours}h", tags=tags) as run:
+        run.log(params={"horizon_hours": hours, "folds": planned.height}, metrics={})
         for metric in ("mae_improvement", "r2", "coverage_80"):
-            run.log_steps(metric, result.folds[metric].to_list())
+            run.log_steps(metric, planned[metric].to_list())
         run.log_table(result.folds, "folds.csv")
     return dg.MaterializeResult(
         metadata={
             **md.stored(FORECAST_HISTORY, version, rows=result.forecasts.height, market_label=market.label),
             "mlflow_run": run.run_id,
-            "folds": md.table_preview(result.folds.drop("train_end"), rows=40),
+            "recipe": recipe,
+            "folds": md.table_preview(result.folds.drop("train_end"), rows=60),
         }
     )
 
@@ -111,8 +132,8 @@ def walk_forward_asset(
 def forecast_skill_asset(
     settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult[None]:
-    """Skill of the walk-forward forecasts against the shrunk trailing mean and against zero."""
-    forecasts, labels = lake.scan(FORECAST_HISTORY).collect(), lake.scan(LABELS).collect()
+    """Skill of the walk-forward forecasts against the shrunk trailing mean and against zero, by horizon."""
+    forecasts, labels = read_history(lake), lake.scan(LABELS).collect()
     learnt = forecasts.filter(pl.col("model") != "baseline")
     skill = forecast_skill(learnt, labels)
     version = lake.replace(SKILL, skill)
@@ -144,59 +165,104 @@ def funding_forecaster(
     lake: dg.ResourceParam[Lake],
     tracking: dg.ResourceParam[ModelTracking],
 ) -> dg.MaterializeResult[None]:
-    """The forecaster trained on everything known at the newest decision time, registered in MLflow.
+    """One forecaster per horizon, trained on everything known at the newest decision time: the challenger.
 
-    With too little history nothing is registered, and the forecasts below fall back to the baseline.
+    Registered in MLflow; `model_promotions` says whether it forecasts. With too little history nothing is
+    registered.
     """
+    give_way(context)
     panel = read_panel(lake)
     _, newest = first_and_last(panel.features["as_of"])
-    forecaster = fit_forecaster(
-        panel.features, panel.labels, horizon_hours=settings.horizon_hours, train_end=newest
-    )
-    if not isinstance(forecaster, FundingForecaster):
-        reason = f"too little is known at {newest:%Y-%m-%d %H:%M} UTC to train a model"
-        context.log.warning(f"{reason}: the baseline forecasts")
+    try:
+        models = train_set(
+            panel.features,
+            panel.labels,
+            horizons_hours=horizons_with(settings.horizon_hours),
+            train_end=newest,
+            min_train=LEAST_TRAINING,
+            progress=lambda done, all_: context.log.info(f"training: horizon {done} of {all_}"),
+        )
+    except InsufficientHistoryError as error:
+        reason = f"too little is known at {newest:%Y-%m-%d %H:%M} UTC to train a model: {error}"
+        context.log.warning(f"{reason}; no challenger is registered")
         return dg.MaterializeResult(metadata={"trained": False, "reason": reason})
-    return dg.MaterializeResult(metadata=_register(forecaster, panel, market, lake, tracking))
+    return dg.MaterializeResult(metadata=_register(models, settings, panel, market, lake, tracking))
 
 
 def _register(
-    forecaster: FundingForecaster,
+    models: ForecasterSet,
+    settings: Settings,
     panel: ResearchPanel,
     market: Market,
     lake: Lake,
     tracking: ModelTracking,
 ) -> dict[str, Any]:
-    importances = forecaster.feature_importances()
+    """Log the training and register the set; what is shown is of the model that the plan is made from."""
+    planned = models.forecasters[settings.horizon_hours]
+    importances = planned.feature_importances()
     picture = plots.feature_importance(
         importances.rename({"gain_share": "importance"}), suffix=md.suffix(market)
     )
-    seen = forecaster.span
+    card = model_card(models, panel.features, market, lake)
     tags = {"market": market.label, "simulated": str(market.is_simulated), **data_versions(lake)}
-    with tracking.run(f"funding_forecaster_{forecaster.horizon_hours}h", tags=tags) as run:
+    with tracking.run(f"{FORECASTER}_{models.recipe}", tags=tags) as run:
         run.log(
             params={
-                **forecaster.config.model_dump(),
-                "horizon_hours": forecaster.horizon_hours,
-                "train_end": seen.train_end.isoformat(),
-                "features": len(forecaster.feature_names),
+                **planned.config.model_dump(),
+                "horizons_hours": models.horizons_hours,
+                "train_end": models.train_end.isoformat(),
+                "features": len(models.feature_names),
+                "recipe": models.recipe,
             },
-            metrics={
-                "train_rows": seen.rows,
-                "calibration_rows": seen.calibration_rows,
-                **_skill_metrics(lake),
-            },
+            metrics={**_rows_of(models), **_skill_metrics(lake)},
         )
         run.log_png(picture, "feature_importance.png")
         run.log_table(importances, "feature_importance.csv")
-        version = run.register(forecaster, panel.features.tail(50))
+        looked_at = log_contributions(
+            run, models, panel, planning_hours=settings.horizon_hours, suffix=md.suffix(market)
+        )
+        registered = tracking.registry.register(run, models, card, panel.features.tail(50))
+    return {
+        **_shown(registered),
+        "dagster/row_count": planned.span.rows,
+        "importance": md.plot(picture),
+        **looked_at,
+    }
+
+
+def model_card(models: ForecasterSet, features: pl.DataFrame, market: Market, lake: Lake) -> ModelCard:
+    """What a set says about itself, from the rows that it was trained on."""
+    return ModelCard(
+        recipe=models.recipe,
+        model=models.name,
+        horizons_hours=models.horizons_hours,
+        train_end=models.train_end,
+        market=market.label,
+        inputs={name: str(features.schema[name]) for name in models.feature_names},
+        package_version=package_version(),
+        git_commit=git_commit(),
+        data_versions=data_versions(lake),
+    )
+
+
+def _shown(registered: RegisteredVersion) -> dict[str, Any]:
+    card = registered.card
     return {
         "trained": True,
-        "mlflow_run": run.run_id,
-        "model_version": version,
-        "dagster/row_count": seen.rows,
-        "trained_on_rows_known_before": seen.train_end.isoformat(),
-        "feature_importance_plot": md.plot(picture),
+        "mlflow_run": registered.run_id,
+        "model_version": registered.version,
+        "recipe": card.recipe,
+        "code": f"{card.package_version}, commit {card.git_commit}",
+        "trained_on_rows_known_before": card.train_end.isoformat(),
+    }
+
+
+def _rows_of(models: ForecasterSet) -> dict[str, float]:
+    """Rows that each model was trained and calibrated on."""
+    spans = {horizon: model.span for horizon, model in models.forecasters.items()}
+    return {
+        **{f"train_rows_{h}h": float(span.rows) for h, span in spans.items()},
+        **{f"calibration_rows_{h}h": float(span.calibration_rows) for h, span in spans.items()},
     }
 
 
@@ -211,78 +277,3 @@ def _skill_metrics(lake: Lake) -> dict[str, float]:
         for metric in ("r2", "baseline_r2", "mae_improvement", "coverage_80")
         if row[metric] is not None
     }
-
-
-@dg.asset(
-    name=LATEST,
-    deps=[FORECASTER, DECISION_FEATURES],
-    group_name=GROUP,
-    kinds={"mlflow", "deltalake"},
-    metadata={"dagster/column_schema": md.columns_of(LATEST_SCHEMA)},
-)
-def latest_forecasts(
-    context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    market: dg.ResourceParam[Market],
-    lake: dg.ResourceParam[Lake],
-    tracking: dg.ResourceParam[ModelTracking],
-) -> dg.MaterializeResult[None]:
-    """Forecasts at the decision time by the registered model, or by the baseline.
-
-    The baseline forecasts where no model is registered, where it cannot be read, and where it is older
-    than the limits allow; `fallback_reason` says which.
-    """
-    features = lake.scan(DECISION_FEATURES).collect()
-    _, as_of = first_and_last(features["as_of"])
-    source, reason = "champion", ""
-    try:
-        registered = _fresh_champion(settings, tracking, as_of=as_of)
-        forecasts, trained_at = registered.forecaster.predict(features), registered.forecaster.span.train_end
-        source = f"champion, version {registered.version}"
-    except (StorageError, InsufficientHistoryError) as error:
-        source, reason = "baseline", str(error)
-        context.log.warning(f"falling back to the baseline forecaster: {error}")
-        panel = read_panel(lake) if lake.exists(LABELS) else _NO_PANEL
-        baseline = fit_baseline(
-            panel.features, panel.labels, horizon_hours=settings.horizon_hours, train_end=as_of
-        )
-        forecasts, trained_at = baseline.predict(features), as_of  # nothing in it is ever out of date
-    version = lake.replace(LATEST, forecasts.with_columns(trained_at=pl.lit(trained_at).cast(UTC)))
-    return dg.MaterializeResult(
-        metadata={
-            **md.stored(LATEST, version, rows=forecasts.height, market_label=market.label),
-            "forecaster": source,
-            "fallback_reason": reason,
-            "forecasts": md.table_preview(_annualised(forecasts), rows=60),
-        }
-    )
-
-
-def _fresh_champion(settings: Settings, tracking: ModelTracking, *, as_of: datetime) -> RegisteredForecaster:
-    """The registered model; StorageError where there is none, it is older than the limits allow, or it knows
-    what is yet to come (a testnet that was put back)."""
-    registered = tracking.load_champion(settings.horizon_hours)
-    if registered is None:
-        raise StorageError("no model is registered yet")
-    age_hours = (as_of - registered.forecaster.span.train_end).total_seconds() / 3600
-    most = settings.risk_limits(as_of).max_model_age_hours
-    if age_hours < -1:  # the rows of a fetch end with its hour
-        raise StorageError(
-            f"model version {registered.version} was trained on rows after {as_of:%Y-%m-%d %H:%M} UTC: run "
-            "`make run` to train anew"
-        )
-    if age_hours > most:
-        raise StorageError(
-            f"model version {registered.version} knows nothing of the last {age_hours:,.0f} h, "
-            f"limit {most:g} h: run `make run` to train anew"
-        )
-    return registered
-
-
-def _annualised(forecasts: pl.DataFrame) -> pl.DataFrame:
-    """Forecasts in percent a year, for reading."""
-    rates = ("rate_per_hour", "q10", "q50", "q90", "baseline_rate_per_hour")
-    percent = [
-        (pl.col(name) * 24 * 365 * 100).alias(f"{name.removesuffix('_per_hour')}_pct_yr") for name in rates
-    ]
-    return forecasts.select("as_of", "venue", "symbol", *percent, "model")

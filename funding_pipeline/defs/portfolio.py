@@ -12,6 +12,7 @@ from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.accounts import BOOK
 from funding_pipeline.defs.decision import DECISION_FEATURES, DecisionTime, tables_of_decision
 from funding_pipeline.defs.models import LATEST, data_versions
+from funding_pipeline.portfolio.explanation import with_forecast_reasons
 from funding_pipeline.portfolio.live import plan_at
 from funding_pipeline.portfolio.plan import LEG_SCHEMA, PortfolioPlan
 from funding_pipeline.reporting import plots
@@ -56,20 +57,29 @@ def portfolio_plan(
         return dg.MaterializeResult(
             metadata={**empty, "status": "nothing to trade", "status_reason": str(error)}
         )
-    version = lake.replace(PLAN, plan.legs)
+    legs = with_forecast_reasons(plan.legs, _forecast_reasons(plan, settings, lake))
+    version = lake.replace(PLAN, legs)
     return dg.MaterializeResult(
         metadata={
-            **md.stored(PLAN, version, rows=plan.legs.height, market_label=market.label),
+            **md.stored(PLAN, version, rows=legs.height, market_label=market.label),
+            **_forecaster(lake),
             **{key: md.rounded(value) for key, value in plan.summary.items()},
             **data_versions(lake),
-            "legs": md.table_preview(_readable(plan.legs), rows=80),
-            "plan_plot": md.plot(plots.plan_legs(plan.legs, suffix=md.suffix(market))),
+            "legs": md.table_preview(_readable(legs), rows=80),
+            "plan_plot": md.plot(plots.plan_legs(legs, suffix=md.suffix(market))),
         }
     )
 
 
+def _forecaster(lake: Lake) -> dict[str, str]:
+    """Who made the forecasts that the plan is made from, and why that is not the champion where it is not."""
+    row = lake.scan(LATEST).select("model", "fallback_reason").first().collect().row(0, named=True)
+    return {"forecasts_by": row["model"], "fallback_reason": row["fallback_reason"]}
+
+
 def _plan(config: DecisionTime, settings: Settings, market: Market, lake: Lake) -> PortfolioPlan:
-    forecasts = lake.scan(LATEST).select(*FORECASTS.columns).collect()
+    planned = pl.col("horizon_hours") == settings.horizon_hours
+    forecasts = lake.scan(LATEST).filter(planned).select(*FORECASTS.columns).collect()
     _, as_of = first_and_last(forecasts["as_of"])
     positions: dict[tuple[str, str], float] = {}
     if config.at == "now":  # only where there is an account can anything be held
@@ -90,6 +100,16 @@ def _plan(config: DecisionTime, settings: Settings, market: Market, lake: Lake) 
         terms=load_venue_terms(),
         config=settings.portfolio_config(),
     )
+
+
+def _forecast_reasons(plan: PortfolioPlan, settings: Settings, lake: Lake) -> pl.DataFrame:
+    """Why the forecasts behind the plan are what they are; no row where they were stored without reasons."""
+    mine = (pl.col("horizon_hours") == settings.horizon_hours) & (pl.col("as_of") == plan.as_of)
+    stored = lake.scan(LATEST).filter(mine)
+    told = ("venue", "symbol", "reason")
+    if "reason" not in stored.collect_schema():  # made by a release before there were any
+        return pl.DataFrame(schema=dict.fromkeys(told, pl.String))
+    return stored.select(told).collect()
 
 
 def _readable(legs: pl.DataFrame) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 What lives here: names and tags. What does not: jobs, and the queue's limits, which stand in dagster.yaml.
 """
 
+import os
 from collections.abc import Mapping
 
 import dagster as dg
@@ -30,7 +31,15 @@ GOVERNANCE_RUN: Mapping[str, str] = {
     "dagster/priority": "10",
     "dagster/max_retries": "0",
 }
+_NICE = 10
+
 RESEARCH_RUN: Mapping[str, str] = {WORK: "research", "dagster/priority": "-5"}
+
+TRAINING = "funding/training"
+"""On each run of a training: which one. At most one such run is under way (dagster.yaml)."""
+TRAINING_STEP, TRAINING_WHY = "funding/training_step", "funding/training_why"
+TRAINING_AT = "funding/training_at"
+"""The venues' time at which the training was asked for, ISO 8601."""
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -40,6 +49,12 @@ UNFINISHED = [
     dg.DagsterRunStatus.CANCELING,
 ]
 """States of a run that is not over."""
+
+
+def give_way(context: dg.AssetExecutionContext) -> None:
+    """Lower the priority of a training's process: a rebalance beside it has its settlement to meet."""
+    if TRAINING in context.run.tags:
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
 
 
 def unfinished_run(instance: dg.DagsterInstance, job: str) -> str | None:

@@ -8,13 +8,17 @@ import dagster as dg
 import polars as pl
 
 from funding_pipeline.core.errors import GovernanceError
-from funding_pipeline.core.governance import RiskVerdict
+from funding_pipeline.core.governance import Alert, RiskVerdict
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.tables import UTC
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.accounts import BOOK, GROUP, subject_of
+from funding_pipeline.defs.market_state import STATE
 from funding_pipeline.defs.models import LATEST
 from funding_pipeline.defs.portfolio import PLAN
+from funding_pipeline.defs.sensors import tell_people
+from funding_pipeline.execution.market_state import MarketState, market_state_of
+from funding_pipeline.models.anomalies import ALARM
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.trading.judging import Judgement, judge_plan
@@ -52,7 +56,7 @@ def trading_assets() -> list[dg.AssetsDefinition]:
 
 @dg.asset(
     name=VERDICT,
-    deps=[PLAN, BOOK, LATEST],
+    deps=[PLAN, BOOK, LATEST, STATE],
     group_name=GROUP,
     kinds={"ccxt", "deltalake"},
     pool=POOL,
@@ -70,11 +74,19 @@ def risk_verdict(
     """
     legs = lake.scan(PLAN).collect()
     trained_at = lake.scan(LATEST).select(pl.col("trained_at").min()).collect().item()
+    state = market_state_of(lake.scan(STATE).collect()) if lake.exists(STATE) else None
 
     async def judged() -> Judgement:
         async with open_session(settings.trading_setup()) as session:
             require_accounts(session)
-            return await judge_plan(session, legs, rebalance=subject_of(context), model_trained_at=trained_at)
+            _tell_of_alarm(session, state)
+            return await judge_plan(
+                session,
+                legs,
+                rebalance=subject_of(context),
+                model_trained_at=trained_at,
+                market_state=state,
+            )
 
     judgement = asyncio.run(judged())
     verdict = judgement.verdict
@@ -87,12 +99,35 @@ def risk_verdict(
             **md.stored(VERDICT, version, rows=frame.height, market_label=market.label),
             "decision": verdict.decision if verdict.legs else "nothing is planned or held",
             "state": verdict.state,
+            **_market(state),
             "limits_version": verdict.limits_version,
             "verdict_id": verdict.verdict_id,
             "breaches": md.table_of([{"breach": breach.text()} for breach in verdict.breaches]),
             "legs": md.table_preview(frame.drop(_SAID_ONCE), rows=120),
         }
     )
+
+
+def _market(state: MarketState | None) -> dict[str, str]:
+    """The market's state as the verdict took it."""
+    if state is None:
+        return {"market": "unknown"}
+    severity = state.market.severity or "unknown"
+    return {"market": f"{severity}, regime {state.regime or 'unknown'}", "market_reason": state.market.reason}
+
+
+def _tell_of_alarm(session: TradingSession, state: MarketState | None) -> None:
+    """People hear of an alarm of the whole market, once per rebalance while it lasts."""
+    if state is None or state.market.severity != ALARM:
+        return
+    alert = Alert(
+        "market_alarm",
+        "warning",
+        f"market alarm: {state.market.reason}",
+        "nothing grows while it lasts; what is held stays hedged. Look at the asset market_state",
+        session.now(),
+    )
+    tell_people(session.journal, session.setup, alert, session.speed)
 
 
 def _verdict_rows(verdict: RiskVerdict) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.features import LABELS
 from funding_pipeline.defs.market_state import ANOMALIES, REGIMES
-from funding_pipeline.defs.models import FORECAST_HISTORY, SKILL, data_versions
+from funding_pipeline.defs.models import FORECAST_HISTORY, SKILL, data_versions, read_history
 from funding_pipeline.defs.portfolio import PLAN
 from funding_pipeline.defs.resources import LakeDuckDB
 from funding_pipeline.reporting import plots
@@ -35,6 +35,7 @@ from funding_pipeline.storage.report_tables import (
     coverage,
     profit_by_year_and_venue,
 )
+from funding_pipeline.tracking.trials import trials_ever
 from funding_pipeline.validation.backtest import BacktestConfig, BacktestResult, run_backtest
 from funding_pipeline.validation.result_frames import EQUITY_SCHEMA
 
@@ -71,9 +72,12 @@ def backtest(
     A decision uses only rows known then; funding is paid on what was held at each settlement; every
     leg is marked on its own venue; profit by source adds up to the change in equity.
     """
-    forecasts = lake.scan(FORECAST_HISTORY).collect()
+    forecasts = read_history(lake, horizon_hours=settings.horizon_hours)
     config = BacktestConfig(
-        start=_start(settings, forecasts), end=market.span().end, portfolio=settings.portfolio_config()
+        start=_start(settings, forecasts),
+        end=market.span().end,
+        portfolio=settings.portfolio_config(),
+        trials=trials_ever(settings.state_dir / "mlflow"),
     )
     try:
         result = run_backtest(
@@ -124,7 +128,14 @@ def _every_tenth(context: dg.AssetExecutionContext) -> Any:
 def _metadata(
     result: BacktestResult, summary: dict[str, Any], versions: dict[str, int], market: Market
 ) -> dict[str, Any]:
-    headline = ("net_return_annual", "sharpe", "max_drawdown", "turnover", "conventions")
+    headline = (
+        "net_return_annual",
+        "sharpe",
+        "deflated_sharpe",
+        "max_drawdown",
+        "turnover",
+        "conventions",
+    )
     suffix = md.suffix(market)
     return {
         "equity_plot": md.plot(
@@ -203,11 +214,12 @@ def _inputs(settings: Settings, market: Market, lake: Lake, covered: pl.DataFram
         regimes=lake.scan(REGIMES).collect(),
         anomalies=lake.scan(ANOMALIES).collect(),
         forecast_skill=lake.scan(SKILL).collect(),
-        forecasts=lake.scan(FORECAST_HISTORY).collect(),
+        forecasts=read_history(lake),
         realised=lake.scan(LABELS).collect(),
         plan_legs=lake.scan(PLAN).collect(),
         forecast_method=(
-            "Walk-forward: every forecast is made by a model trained on rows known before its quarter; "
+            "Walk-forward: every forecast is made by a model trained on rows known before its quarter (the "
+            "horizons that no plan is made from: before its year); "
             "where too little was known it is the shrunk trailing mean."
         ),
         provenance={"version": __version__, **data_versions(lake)},

@@ -1,6 +1,7 @@
 """Why each leg is traded or held, in words that a trader can check against the numbers."""
 
 import numpy as np
+import polars as pl
 
 from funding_pipeline.portfolio.legs import Floats, LegInputs
 
@@ -15,6 +16,19 @@ def leg_reasons(*, quantities: Floats, target: Floats, inputs: LegInputs) -> tup
         view = _view(float(inputs.rate_per_hour[i]), float(target[i]) or float(quantities[i]))
         out[i] = "; ".join(part for part in (f"{action}: {view}", inputs.note[i]) if part)
     return tuple(out)
+
+
+def with_forecast_reasons(legs: pl.DataFrame, forecasts: pl.DataFrame) -> pl.DataFrame:
+    """`legs` of a plan whose `reason` also tells why the forecast is what it is.
+
+    `forecasts`: venue, symbol and `reason` (null: not known), one row per instrument. A leg without a
+    view on funding, or whose forecast has no reason, keeps its own.
+    """
+    because = forecasts.select("venue", "symbol", pl.col("reason").alias("because"))
+    told = pl.col("expected_rate_per_hour").is_not_null() & (pl.col("because").fill_null("") != "")
+    both = pl.format("{}; because {}", "reason", "because")
+    joined = legs.join(because, on=["venue", "symbol"], how="left", maintain_order="left")
+    return joined.with_columns(pl.when(told).then(both).otherwise("reason").alias("reason")).drop("because")
 
 
 def _action(before: float, after: float) -> str:

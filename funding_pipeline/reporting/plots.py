@@ -6,18 +6,20 @@ bytes. What lives here: the list of names. The drawing is in the `plots_*` modul
 
 from base64 import b64encode
 
+from funding_pipeline.reporting.plots_explanation import contribution_plot, forecasts_at_decision
 from funding_pipeline.reporting.plots_market import (
     book_depth,
     funding_distribution,
     price_basis,
-    regimes_over,
     settled_funding_by_venue,
     spread_heatmap,
 )
+from funding_pipeline.reporting.plots_market_state import regimes_over, unusual_market
 from funding_pipeline.reporting.plots_models import (
     feature_correlation,
     feature_importance,
     forecast_against_realised,
+    interval_coverage,
     plan_legs,
 )
 from funding_pipeline.reporting.plots_results import equity_curve, pnl_by_source
@@ -25,11 +27,14 @@ from funding_pipeline.reporting.plots_trading import live_profit
 
 __all__ = [
     "book_depth",
+    "contribution_plot",
     "equity_curve",
     "feature_correlation",
     "feature_importance",
     "forecast_against_realised",
+    "forecasts_at_decision",
     "funding_distribution",
+    "interval_coverage",
     "live_profit",
     "markdown_image",
     "plan_legs",
@@ -39,6 +44,7 @@ __all__ = [
     "settled_funding_by_venue",
     "simulated_suffix",
     "spread_heatmap",
+    "unusual_market",
 ]
 
 

@@ -1,4 +1,4 @@
-"""PNG plots of market data: funding, basis, spreads, depth, regimes.
+"""PNG plots of market data: funding, basis, spreads, depth.
 
 One function each: a frame and a title suffix in, PNG bytes out. Rates are drawn per year (x 8,760 h).
 """
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from funding_pipeline.reporting.palette import INK, MUTED, numbered_colour, regime_colour, venue_colour
+from funding_pipeline.reporting.palette import INK, MUTED, numbered_colour, venue_colour
 from funding_pipeline.reporting.plot_style import (
     caption,
     dollar_axis,
@@ -24,7 +24,6 @@ from funding_pipeline.reporting.plot_style import (
 from funding_pipeline.reporting.series import (
     colour_limit,
     pair_differentials,
-    regime_spans,
     thinned,
     trailing_annual_funding,
     widest_pairs,
@@ -216,30 +215,4 @@ def book_depth(depth: pl.DataFrame, *, suffix: str = "") -> bytes:
         axis.set_ylim(bottom=0)
         time_axis(axis)
     legend(top)
-    return png(figure)
-
-
-def regimes_over(
-    series: pl.DataFrame, regimes: pl.DataFrame, *, what: str = "BTC price, USD", suffix: str = ""
-) -> bytes:
-    """A series (`time`, `value`) with the regimes (`as_of`, `regime`) shaded behind it."""
-    title = f"Regimes behind {what}"
-    if series.is_empty() or regimes.is_empty():
-        return nothing_to_draw(title, suffix=suffix)
-    from matplotlib.patches import Patch
-
-    figure, axes = panels(title, size=(9.5, 3.4), suffix=suffix)
-    axis = axes[0]
-    line = thinned(series, extremes_of="value", limit=1200)
-    for start, end, regime in regime_spans(regimes).iter_rows():
-        axis.axvspan(start, end, color=regime_colour(regime), linewidth=0)
-    axis.plot(line["time"], line["value"], color=INK, linewidth=1)
-    names = regimes["regime"].unique().drop_nulls().sort().to_list()
-    axis.legend(
-        handles=[Patch(facecolor=regime_colour(n), edgecolor=MUTED, linewidth=0.5, label=n) for n in names],
-        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(names), frameon=False, fontsize=8,
-    )  # fmt: skip
-    axis.set_ylabel(what)
-    span(axis, line["time"])
-    time_axis(axis)
     return png(figure)

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from funding_pipeline.reporting.palette import INK, MUTED, NEGATIVE, STRATEGY, venue_colour
+from funding_pipeline.core.horizons import horizon_text
+from funding_pipeline.reporting.palette import GRID, INK, MUTED, NEGATIVE, STRATEGY, venue_colour
 from funding_pipeline.reporting.plot_style import (
     caption,
     dollar_axis,
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_FEATURES = 40
+_COVERAGE_BAND = (0.77, 0.83)
+_COVERAGE_GROUPS = {"overall": 0, "regime": 1, "venue": 2}
 
 
 def feature_correlation(features: pl.DataFrame, *, suffix: str = "", rows: int = 50_000) -> bytes:
@@ -87,6 +90,55 @@ def _calibration(axis: "Axes", shares: pl.DataFrame) -> None:
     axis.set(ylim=(0, 1.05), ylabel="share of outcomes at or below")
     percent_axis(axis)
     caption(axis, "calibration; red: what it should be")
+
+
+def interval_coverage(skill: pl.DataFrame, *, suffix: str = "") -> bytes:
+    """Share of outcomes inside the 80 % interval, over all, by regime and by venue; a panel per horizon.
+
+    `skill`: rows of `forecast_skill` (horizon_hours, quantity, plateau, group, value, rows, coverage_80).
+    The band is 77 to 83 %; what is outside is drawn in red.
+    """
+    title = "Coverage of the 80 % interval (band: 77 to 83 %)"
+    shown = skill.filter(
+        pl.col("group").is_in(list(_COVERAGE_GROUPS))
+        & (pl.col("quantity") == "level")
+        & (pl.col("plateau") == "all")
+        & pl.col("coverage_80").is_finite()
+    )
+    if shown.is_empty():
+        return nothing_to_draw(title, suffix=suffix)
+    order = pl.col("group").replace_strict(_COVERAGE_GROUPS, return_dtype=pl.Int64)
+    ranked = shown.with_columns(order.alias("order")).sort("order", "value")
+    values = ranked["value"].unique(maintain_order=True).to_list()
+    horizons = shown["horizon_hours"].unique().sort().to_list()
+    size = (max(6.4, 2.2 + 1.9 * len(horizons)), 1.6 + 0.26 * len(values))
+    figure, axes = panels(title, columns=len(horizons), size=size, suffix=suffix)
+    least = min(_COVERAGE_BAND[0] - 0.07, float(shown["coverage_80"].to_numpy().min()) - 0.04)
+    for i, (axis, horizon) in enumerate(zip(axes, horizons, strict=True)):
+        _coverage(axis, ranked.filter(pl.col("horizon_hours") == horizon), values)
+        axis.set(xlim=(least, 1.0))
+        axis.set_xticks([tick / 10 for tick in range(10) if least <= tick / 10])
+        axis.set_yticks(range(len(values)), values if i == 0 else [""] * len(values))
+        caption(axis, horizon_text(int(horizon)))
+    return png(figure)
+
+
+def _coverage(axis: "Axes", rows: pl.DataFrame, values: list[str]) -> None:
+    low, high = _COVERAGE_BAND
+    axis.axvspan(low, high, color=GRID, zorder=0)
+    axis.axvline(0.8, color=MUTED, linewidth=0.8)
+    for value, share in rows.select("value", "coverage_80").iter_rows():
+        at, colour = values.index(value), STRATEGY if low <= share <= high else NEGATIVE
+        axis.plot([0.8, share], [at, at], color=colour, linewidth=1.5)
+        axis.plot([share], [at], marker="o", markersize=5, color=colour)
+        offset, side = (5, "left") if share >= 0.8 else (-5, "right")
+        axis.annotate(
+            f"{share:.1%}", (share, at), (offset, 0), textcoords="offset points", fontsize=7.5,
+            ha=side, va="center", color=INK,
+        )  # fmt: skip
+    axis.set_ylim(len(values) - 0.5, -0.5)
+    axis.grid(visible=False, axis="y")
+    percent_axis(axis, which="x")
 
 
 def feature_importance(importance: pl.DataFrame, *, suffix: str = "", top: int = 25) -> bytes:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from funding_pipeline.core.horizons import horizon_text
 from funding_pipeline.reporting.palette import NEGATIVE, SOURCES, numbered_colour, venue_colour
 from funding_pipeline.reporting.report_charts import figure, numbers
 from funding_pipeline.reporting.series import (
@@ -64,7 +65,7 @@ def calibration_chart(forecasts: pl.DataFrame, realised: pl.DataFrame, *, suffix
         one = shares.filter(pl.col("horizon_hours") == horizon)
         out.add_trace(
             go.Bar(
-                x=one["quantile"].to_list(), y=numbers(one["share"], scale=100), name=f"{horizon} h",
+                x=one["quantile"].to_list(), y=numbers(one["share"], scale=100), name=horizon_text(horizon),
                 marker={"color": numbered_colour(i)},
                 text=[f"{share:.0%}" for share in one["share"]], textposition="inside",
                 insidetextanchor="start", textfont={"color": "white"},

@@ -18,7 +18,7 @@ from funding_pipeline.reporting.report_charts import (
 )
 from funding_pipeline.reporting.report_charts_market import attribution_chart, plan_chart
 from funding_pipeline.reporting.report_inputs import ReportInputs
-from funding_pipeline.reporting.report_tables import Table, dollars, percent, table
+from funding_pipeline.reporting.report_tables import Table, decimal, dollars, percent, table
 
 _FIGURES = {
     "net_return_annual": "net per year",
@@ -45,8 +45,23 @@ def result_section(inputs: ReportInputs) -> Section:
             *chart(equity_chart(inputs), identity="equity"),
             *chart(drawdown_chart(inputs), identity="drawdown"),
             *rows(table(figures, names=named, signed=("net_return_annual", "neutral_annual"))),
+            *text(*_deflated(inputs.summary)),
         ),
     )
+
+
+def _deflated(summary: Mapping[str, Any]) -> list[str]:
+    """The Sharpe ratio after the number of models that were tried, and the rule; nothing where unknown."""
+    found = summary.get("deflated_sharpe")
+    if not found:
+        return []
+    return [
+        f"Deflated Sharpe ratio: {percent(found['value'])} is the probability that the true Sharpe ratio "
+        f"exceeds {decimal(found['expected_max_sharpe'])}, the best to expect of {found['trials']:,} trials "
+        f"worth nothing over {found['days']:,} days ({found['effective_days']:,.0f} with autocorrelation); "
+        f"against zero, as if one model had been tried, {percent(found['probabilistic'])}.",
+        str(found["rule"]),
+    ]
 
 
 def _comparison(summary: Mapping[str, Any]) -> pl.DataFrame:

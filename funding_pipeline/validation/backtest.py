@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.core.venue_terms import VenueTerms, terms_of
@@ -22,6 +22,7 @@ from funding_pipeline.portfolio.plan import plan_portfolio
 from funding_pipeline.portfolio.problem import PortfolioProblem
 from funding_pipeline.portfolio.universe import TradableUniverse, tradable_universe
 from funding_pipeline.validation.baseline_runs import BaselineResults, run_baselines
+from funding_pipeline.validation.documented_trials import documented_trials
 from funding_pipeline.validation.result_frames import (
     equity_frame,
     funding_payments_frame,
@@ -41,7 +42,11 @@ from funding_pipeline.validation.summary import summary
 
 
 class BacktestConfig(BaseModel):
-    """Period (UTC, `end` exclusive for decisions and the moment of the last mark) and portfolio."""
+    """Period (UTC, `end` exclusive for decisions and the moment of the last mark) and portfolio.
+
+    `trials`: how many models were tried before this one, by which the Sharpe ratio is deflated; without
+    it, those that are documented with the package.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,6 +54,7 @@ class BacktestConfig(BaseModel):
     end: AwareDatetime
     portfolio: PortfolioConfig = PortfolioConfig()
     with_baselines: bool = True
+    trials: int = Field(default_factory=documented_trials, ge=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> "BacktestConfig":
@@ -157,7 +163,7 @@ def run_backtest(
             unaided = (other, simulate(other, policy=rule, config=portfolio))
         funding = tables.settled_funding
         baselines = run_baselines(history, no_model=unaided, funding=funding, config=portfolio)
-    result = _result(history, run, config=portfolio, untraded=found.untraded, baselines=baselines)
+    result = _result(history, run, config=config, untraded=found.untraded, baselines=baselines)
     result.summary["notes"] += [
         f"{venue}: nothing is known about its fees and spread, the [default] of venues.toml was taken"
         for venue in found.universe.venues
@@ -203,17 +209,25 @@ def _result(
     history: MarketHistory,
     run: Run,
     *,
-    config: PortfolioConfig,
+    config: BacktestConfig,
     untraded: Mapping[str, str],
     baselines: BaselineResults,
 ) -> BacktestResult:
+    portfolio = config.portfolio
     return BacktestResult(
         equity=equity_frame(history, run),
         trades=trades_frame(history, run),
         positions=positions_frame(history, run),
         funding_payments=funding_payments_frame(history, run),
-        neutrality=neutrality_frame(history, run, config=config),
-        summary=summary(history, run, config=config, untraded=untraded, baselines=baselines.figures),
+        neutrality=neutrality_frame(history, run, config=portfolio),
+        summary=summary(
+            history,
+            run,
+            config=portfolio,
+            untraded=untraded,
+            baselines=baselines.figures,
+            trials=config.trials,
+        ),
         baseline_equity=baselines.equity,
         baseline_equity_venue_neutral=baselines.equity_venue_neutral,
     )

@@ -1,5 +1,7 @@
 """From normalized tables to forecasts: the one chain that back-test, command line and assets share."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,11 +9,27 @@ import polars as pl
 
 from funding_pipeline.core.clock import decision_schedule
 from funding_pipeline.core.errors import InsufficientHistoryError
-from funding_pipeline.core.tables import MarketTables
+from funding_pipeline.core.tables import FORECASTS, MarketTables
 from funding_pipeline.features.labels import realised_funding
 from funding_pipeline.features.panel import build_features
+from funding_pipeline.models.design import checked
 from funding_pipeline.models.forecaster import train
-from funding_pipeline.models.walk_forward import Progress, WalkForwardForecasts, walk_forward
+from funding_pipeline.models.walk_forward import (
+    RETRAIN_EVERY,
+    ForecastFold,
+    Progress,
+    Span,
+    WalkForwardForecasts,
+    fold_spans,
+    forecast_fold,
+    joined_folds,
+    walk_forward,
+)
+
+OTHERS_FIRST_FOLD, OTHERS_RETRAIN_EVERY = timedelta(days=189), timedelta(days=364)
+"""Folds of horizons that no plan is made from: their skill is reported, and a fold costs a training. The
+first is as long as it takes to know enough of any horizon; none moves when later rows arrive."""
+_FITS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,57 @@ def walk_forward_forecasts(
         end=end + timedelta(microseconds=1),
         progress=progress,
     )
+
+
+def walk_forward_by_horizon(
+    panel: ResearchPanel,
+    *,
+    planning_hours: int,
+    horizons_hours: Sequence[int],
+    start: datetime,
+    end: datetime,
+    progress: Progress | None = None,
+) -> WalkForwardForecasts:
+    """`walk_forward_forecasts` of the planning horizon, and of the others in coarser folds.
+
+    Two folds at a time: a fit is one thread on purpose, and folds know nothing of each other. `folds` has
+    `horizon_hours` before its other columns; `progress` counts the folds of all horizons.
+    """
+    panel = ResearchPanel(features=checked(panel.features), labels=panel.labels)
+    last = end + timedelta(microseconds=1)
+    spans = {hours: _coarse_spans(start, last) for hours in set(horizons_hours)}
+    spans[planning_hours] = fold_spans(panel.features, start=start, end=last, retrain_every=RETRAIN_EVERY)
+    tasks = [(hours, number) for hours in sorted(spans) for number in range(len(spans[hours]))]
+    done: dict[int, list[ForecastFold]] = {hours: [] for hours in sorted(spans)}
+    with ThreadPoolExecutor(max_workers=_FITS_AT_ONCE) as pool:
+        folds = pool.map(lambda task: _fold(panel, spans[task[0]], *task), tasks)
+        for count, ((hours, _), fold) in enumerate(zip(tasks, folds, strict=True), start=1):
+            done[hours].append(fold)
+            if progress is not None:
+                progress(count, len(tasks))
+    walked = {hours: joined_folds(found, panel.labels) for hours, found in done.items()}
+    hours_first = [
+        one.folds.select(pl.lit(hours, dtype=pl.Int64).alias("horizon_hours"), pl.all())
+        for hours, one in walked.items()
+    ]
+    forecasts = pl.concat([one.forecasts for one in walked.values()]).sort(FORECASTS.key)
+    return WalkForwardForecasts(forecasts, pl.concat(hours_first))
+
+
+def _fold(panel: ResearchPanel, spans: Sequence[Span], horizon_hours: int, number: int) -> ForecastFold:
+    return forecast_fold(
+        panel.features, panel.labels, spans=spans, number=number, horizon_hours=horizon_hours
+    )
+
+
+def _coarse_spans(start: datetime, last: datetime) -> list[Span]:
+    """Fold spans of horizons that no plan is made from."""
+    spans, at = [], start
+    length = OTHERS_FIRST_FOLD
+    while at < last:
+        spans.append((at, min(at + length, last)))
+        at, length = at + length, OTHERS_RETRAIN_EVERY
+    return spans
 
 
 def forecasts_trained_once(

@@ -1,6 +1,7 @@
 """The figures of one run as plain dictionaries, ready for JSON. Money in USD, fractions of capital."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from funding_pipeline.portfolio.config import PortfolioConfig
+from funding_pipeline.validation.deflated_sharpe import RULE, deflated_sharpe
 from funding_pipeline.validation.funding_reference import LAST_KNOWN
 from funding_pipeline.validation.result_frames import (
     PORTFOLIO,
@@ -63,8 +65,9 @@ def summary(
     config: PortfolioConfig,
     untraded: Mapping[str, str],
     baselines: Mapping[str, Mapping[str, Any]],
+    trials: int,
 ) -> dict[str, Any]:
-    """The whole summary of a back-test; the caller adds the market's label."""
+    """The whole summary of a back-test after `trials` trials; the caller adds the market's label."""
     own = figures(history, run, config=config)
     return {
         "from": _iso(history.steps[0]),
@@ -72,6 +75,7 @@ def summary(
         "capital_usd": config.capital_usd,
         "decisions": len(history.panels.times),
         **own,
+        "deflated_sharpe": _deflated(history, run, config=config, trials=trials),
         "baselines": {name: dict(values) for name, values in baselines.items()},
         "notes": _notes(history, run, untraded=untraded, own=own, config=config),
     }
@@ -95,6 +99,15 @@ def _interval(returns: np.ndarray) -> dict[str, Any] | None:
         "level": 0.95,
         "newey_west": [found.newey_west_low, found.newey_west_high],
     }
+
+
+def _deflated(
+    history: MarketHistory, run: Run, *, config: PortfolioConfig, trials: int
+) -> dict[str, Any] | None:
+    """What is left of the Sharpe ratio after `trials` trials, and by which rule; null for too few days."""
+    returns = daily_returns(equity_frame(history, run), capital_usd=config.capital_usd)["return"].to_numpy()
+    found = deflated_sharpe(returns, trials=trials)
+    return None if found is None else {**asdict(found), "rule": RULE}
 
 
 def _costs(pnl: Mapping[str, float], *, years: float, capital_usd: float) -> dict[str, float]:

@@ -34,7 +34,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "up", "fetch", "testnet", "chaos", "backtest", "forecast", "validate", "sql"]
+    "command", ["run", "up", "fetch", "testnet", "chaos", "backtest", "forecast", "tune", "validate", "sql"]
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = _cli(command, "--help")

@@ -45,6 +45,7 @@ def written(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         portfolio=portfolio,
         horizon_hours=72,
         with_baselines=True,
+        trials=200,
     )
     return out
 

@@ -18,8 +18,9 @@ GRAPH = {
     },
     "features": {"funding_features", "realised_funding_rates"},
     "models": {
-        "walk_forward_forecasts", "forecast_skill", "funding_forecaster", "latest_forecasts",
-        "market_regimes", "funding_anomalies",
+        "walk_forward_forecasts", "forecast_skill", "funding_forecaster", "model_promotions", "model_drift",
+        "latest_forecasts",
+        "market_regimes", "funding_anomalies", "market_state",
     },
     "portfolio": {"portfolio_plan"},
     "decision": {"market_freshness", "decision_features"},
@@ -83,7 +84,7 @@ def test_lineage_runs_from_raw_to_report(definitions: dg.Definitions) -> None:
             reached.add(name)
             todo.extend(upstream[name])
     # Verdicts read tiers from the venues at that moment; the state is what the journal says.
-    for_people = {"raw_leverage_tiers", "leverage_tiers", "trading_state"}
+    for_people = {"raw_leverage_tiers", "leverage_tiers", "trading_state", "model_drift"}
     assert set().union(*GRAPH.values()) - reached == for_people
 
 

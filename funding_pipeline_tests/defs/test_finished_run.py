@@ -6,15 +6,19 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from funding_pipeline.core.horizons import HORIZONS_HOURS
 from funding_pipeline.core.tables import FORECASTS, NORMALIZED
 from funding_pipeline.defs.validation import report_dir
+from funding_pipeline.features.panel import FEATURES_SCHEMA
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.tracking.forecasters import ModelTracking
+from funding_pipeline.tracking.registry import CHALLENGER, CHAMPION
 
 PLOTTED = (
     "instruments", "funding_intervals", "funding_features", "realised_funding_rates",
-    "forecast_skill", "funding_forecaster", "market_regimes", "portfolio_plan", "backtest",
+    "forecast_skill", "funding_forecaster", "market_regimes", "funding_anomalies", "portfolio_plan",
+    "backtest",
 )  # fmt: skip
 
 
@@ -58,25 +62,56 @@ def test_orders_reach_the_plan(lake: Lake) -> None:
     assert (joined["ordered"] - joined["quantity_target"]).abs().max() < 1e-9
 
 
-def test_forecasts_of_a_model_that_was_registered(finished_run: Settings, lake: Lake) -> None:
+def test_every_horizon_is_forecast_and_the_plan_is_made_from_its_own(lake: Lake) -> None:
     latest = lake.scan("latest_forecasts").collect()
-    assert FORECASTS.conform(latest).height == 42
-    assert set(latest["model"]) != {"baseline"}
-    champion = ModelTracking(finished_run.state_dir / "mlflow").load_champion(168)
-    assert champion is not None
-    newest = lake.scan("funding_features").filter(pl.col("as_of") == latest["as_of"][0]).drop("quarter")
-    again = champion.forecaster.predict(newest.collect())
-    assert again["rate_per_hour"].to_list() == latest["rate_per_hour"].to_list()
+    assert FORECASTS.conform(latest).height == 42 * len(HORIZONS_HOURS)
+    assert set(latest["horizon_hours"]) == set(HORIZONS_HOURS)
+    week = latest.filter(horizon_hours=168).select("venue", "symbol", "rate_per_hour")
+    legs = lake.scan("portfolio_plan").collect().join(week, on=["venue", "symbol"])
+    assert (legs["expected_rate_per_hour"] - legs["rate_per_hour"]).abs().max() < 1e-15
 
 
-def test_the_registered_model_carries_its_skill(finished_run: Settings) -> None:
+def test_history_and_skill_cover_every_horizon(lake: Lake) -> None:
+    for table in ("realised_funding_rates", "walk_forward_forecasts", "forecast_skill"):
+        found = lake.scan(table).select(pl.col("horizon_hours").unique()).collect()
+        assert set(found["horizon_hours"]) == set(HORIZONS_HOURS), table
+
+
+def test_the_challenger_was_judged_and_a_refused_one_does_not_forecast(
+    finished_run: Settings, lake: Lake
+) -> None:
+    """Ten months leave too few weeks of forecasts to prove anything: the baseline forecasts."""
+    (row,) = lake.scan("model_promotions").collect().to_dicts()
+    assert (row["version"], row["action"], row["champion"]) == ("1", "refused", "baseline")
+    assert "13 are needed" in row["reasons"]
+    assert {"net profit", "skill of differentials, 168 h"} <= {one["what"] for one in row["comparisons"]}
+    latest = lake.scan("latest_forecasts").collect()
+    assert set(latest["model"]) == {"baseline"}
+    assert set(latest["fallback_reason"]) == {"no model is champion: see the asset model_promotions"}
+    registry = ModelTracking(finished_run.state_dir / "mlflow").registry
+    assert registry.of_alias(CHAMPION) is None
+    challenger = registry.of_alias(CHALLENGER)
+    assert challenger is not None
+    assert challenger.tags["verdict"] == "refused"
+    assert registry.evidence(challenger) is not None
+    newest = lake.scan("funding_features").filter(pl.col("as_of") == pl.col("as_of").max()).drop("quarter")
+    forecasts = registry.load(challenger.version).predict(newest.collect())
+    assert forecasts["rate_per_hour"].is_finite().all()
+    assert set(forecasts["horizon_hours"]) == set(HORIZONS_HOURS)
+
+
+def test_the_registered_model_carries_its_skill_and_what_it_was_made_of(finished_run: Settings) -> None:
     import mlflow
 
     tracking = ModelTracking(finished_run.state_dir / "mlflow")
-    champion = tracking.load_champion(168)
-    assert champion is not None
-    run = mlflow.MlflowClient(tracking.uri).get_run(champion.run_id)
-    assert {"differential_168h_r2", "differential_168h_mae_improvement"} <= set(run.data.metrics)
+    challenger = tracking.registry.of_alias(CHALLENGER)
+    assert challenger is not None
+    run = mlflow.MlflowClient(tracking.uri).get_run(challenger.run_id)
+    assert {"differential_168h_r2", "differential_24h_mae_improvement"} <= set(run.data.metrics)
+    card = challenger.card
+    assert {"delta_funding_features", "delta_settled_funding"} <= set(card.data_versions)
+    assert card.horizons_hours == HORIZONS_HOURS
+    assert set(card.inputs) <= set(FEATURES_SCHEMA)
 
 
 def test_the_report_stands_alone_and_says_simulated(finished_run: Settings) -> None:

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from funding_pipeline.commands.run import run_pipeline
+from funding_pipeline.core.horizons import HORIZONS_HOURS
 from funding_pipeline.defs.validation import report_dir
 from funding_pipeline.market.simulated import SimulatedMarket
 from funding_pipeline.settings import Settings
@@ -48,7 +49,7 @@ def lake(settings: Settings) -> Lake:
 
 def test_every_perpetual_is_forecast_by_the_baseline_and_says_so(lake: Lake) -> None:
     latest = lake.scan("latest_forecasts").collect()
-    assert latest.height == 42
+    assert latest.height == 42 * len(HORIZONS_HOURS)
     assert set(latest["model"]) == {"baseline"}
     assert latest["rate_per_hour"].is_finite().all()
 

@@ -12,8 +12,11 @@ import pytest
 
 from funding_pipeline.core.governance import Heartbeat
 from funding_pipeline.definitions import build_definitions
+from funding_pipeline.defs import market_state as state_asset
 from funding_pipeline.defs.run_tags import CLOSE, REBALANCE
 from funding_pipeline.market.venue_market import VenueMarket
+from funding_pipeline.models.market_readings import MARKET
+from funding_pipeline.models.market_state import market_state
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.storage.lake import Lake
@@ -103,6 +106,8 @@ def test_a_rebalance_holds_what_the_verdict_allows_and_a_close_says_what_was_pai
     assert done["differences"] == "none"
     verdict = desk.lake.scan("risk_verdict").collect()
     assert set(verdict["rebalance"]) == {"2024-02-01T01:00:00+00:00"}
+    assert metadata(result, "market_state")["severity"] == "none"
+    assert metadata(result, "risk_verdict")["market"] == "none, regime inverted"
     allowed = {
         (venue, symbol): quantity
         for venue, symbol, quantity in verdict.select("venue", "symbol", "quantity_allowed").iter_rows()
@@ -148,6 +153,25 @@ def test_orders_of_before_are_shown_also_where_nothing_is_planned(desk: Desk) ->
         )
     assert metadata(result, "executed_orders")["status"] == "nothing is planned or held"
     assert desk.lake.scan("executed_orders").collect().equals(orders)
+
+
+def test_in_a_market_alarm_nothing_is_opened_and_people_hear_of_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alarmed(panel: pl.DataFrame, decision: pl.DataFrame) -> pl.DataFrame:
+        whole = pl.col("venue") == MARKET
+        return market_state(panel, decision).with_columns(
+            pl.when(whole).then(pl.lit("alarm")).otherwise("severity").alias("severity"),
+            pl.when(whole).then(pl.lit("price is -20 %")).otherwise("reason").alias("reason"),
+        )
+
+    monkeypatch.setattr(state_asset, "market_state", alarmed)
+    result = desk.run(REBALANCE)
+    assert result.success, failure(result)
+    assert desk.held() == {}
+    reasons = " ".join(desk.lake.scan("risk_verdict").collect()["reasons"])
+    assert "market alarm (price is -20 %)" in reasons
+    assert [alert.key for alert in desk.journal.alerts()] == ["market_alarm"]
 
 
 def test_halted_sends_nothing_and_says_so(desk: Desk) -> None:

@@ -16,7 +16,7 @@ MADE, OUTCOME = frames.forecasts_and_outcomes()
 NOISE = np.random.default_rng(9)
 FEATURES = pl.DataFrame({f"rate_{i}h_per_hour": NOISE.normal(size=100) for i in range(6)})
 IMPORTANCE = pl.DataFrame({"feature": FEATURES.columns, "importance": [0.4, 0.3, 0.1, 0.1, 0.05, None]})
-PRICE = frames.equity().select("time", pl.col("equity").alias("value"))
+PRICE = frames.equity().select("time", pl.col("equity").alias("price"), pl.lit(0.1).alias("funding"))
 
 
 def depth() -> pl.DataFrame:
@@ -41,6 +41,25 @@ def shaded(series: pl.DataFrame, *, suffix: str = "") -> bytes:
     return plots.regimes_over(series, frames.regimes(), suffix=suffix)
 
 
+def unusual(severities: pl.DataFrame, *, suffix: str = "") -> bytes:
+    return plots.unusual_market(severities, severities.head(1).select("as_of"), suffix=suffix)
+
+
+def coverage() -> pl.DataFrame:
+    groups = [("overall", "all"), ("regime", "stress"), ("regime", "calm carry"), ("venue", "okx")]
+    rows = [
+        (h, "level", "all", g, v, 100, 0.62 + 0.06 * i) for h in (24, 168) for i, (g, v) in enumerate(groups)
+    ]
+    names = ["horizon_hours", "quantity", "plateau", "group", "value", "rows", "coverage_80"]
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def severities() -> pl.DataFrame:
+    found = pl.DataFrame({"as_of": frames.moments(40, hours=24), "strongest": NOISE.gamma(1.0, 2.0, 40)})
+    level = pl.when(pl.col("strongest") > 3.5).then(pl.lit("alarm")).otherwise(pl.lit("none"))
+    return found.with_columns(level.alias("severity"))
+
+
 CASES: list[tuple[Callable[..., bytes], pl.DataFrame]] = [
     (plots.settled_funding_by_venue, frames.settled()),
     (plots.price_basis, frames.prices()),
@@ -53,7 +72,10 @@ CASES: list[tuple[Callable[..., bytes], pl.DataFrame]] = [
     (plots.pnl_by_source, frames.equity()),
     (curve, frames.equity()),
     (against_outcome, MADE),
+    (plots.interval_coverage, coverage()),
     (shaded, PRICE),
+    (shaded, PRICE.with_columns(pl.lit(None, pl.Float64).alias("price"))),
+    (unusual, severities()),
 ]
 
 

@@ -1,11 +1,12 @@
 """The report of a whole back-test: complete, self-contained, truthful about what it is."""
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -16,6 +17,7 @@ from funding_pipeline.reporting.report import ReportInputs, render_report
 from funding_pipeline.reporting.report_tables import MINUS, header_text, percent, table, text_of
 from funding_pipeline.reporting.report_verdict import headlines, verdict
 from funding_pipeline.validation.backtest import BacktestResult
+from funding_pipeline.validation.deflated_sharpe import deflated_sharpe
 from funding_pipeline_tests.reporting import report_frames as frames
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -133,6 +135,18 @@ def test_numbers_are_those_of_the_summary(full: ReportInputs, page: str) -> None
         assert note in text
     assert "|rate| above 16% per 8 h" in text
     assert "model: v3" in text
+
+
+def test_the_deflated_sharpe_ratio_is_told_with_its_trials_and_rule(bare: ReportInputs) -> None:
+    found = deflated_sharpe(np.random.default_rng(1).normal(0.1, 1.0, size=300) * 1e-3, trials=193)
+    assert found is not None
+    deflated = {**asdict(found), "rule": "By this rule."}
+    text = read(render_report(replace(bare, summary={**bare.summary, "deflated_sharpe": deflated}))).text
+    assert f"Deflated Sharpe ratio: {percent(found.value)}" in text
+    assert "the best to expect of 193 trials" in text
+    assert "By this rule." in text
+    unknown = replace(bare, summary={**bare.summary, "deflated_sharpe": None})
+    assert "Deflated Sharpe" not in read(render_report(unknown)).text
 
 
 def test_text_from_data_is_escaped(page: str) -> None:

@@ -1,10 +1,12 @@
 """Models in MLflow: registered with what is needed to trust them, loaded again, and never silently wrong."""
 
-from datetime import UTC, datetime, timedelta
+import shutil
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from funding_pipeline.core.clock import decision_schedule
 from funding_pipeline.core.errors import StorageError
@@ -12,10 +14,16 @@ from funding_pipeline.features.labels import realised_funding
 from funding_pipeline.features.panel import build_features
 from funding_pipeline.market.simulated import SimulatedMarket
 from funding_pipeline.market_data.normalization import market_tables
-from funding_pipeline.models.forecaster import FundingForecaster, train
-from funding_pipeline.tracking.forecasters import ModelTracking, model_name
+from funding_pipeline.models.config import ForecasterConfig
+from funding_pipeline.models.evidence import DAYS_SCHEMA, WEEKS_SCHEMA, Evidence
+from funding_pipeline.models.forecaster_set import ForecasterSet, train_set
+from funding_pipeline.models.model_card import ModelCard
+from funding_pipeline.tracking.code_version import git_commit
+from funding_pipeline.tracking.forecasters import ModelTracking
+from funding_pipeline.tracking.registry import CHALLENGER, CHAMPION, Bar, RegisteredVersion
 
 START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 4, 15, tzinfo=UTC)
+HORIZONS = (0, 24)
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +34,12 @@ def features() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def forecaster(features: pl.DataFrame) -> FundingForecaster:
+def models(features: pl.DataFrame) -> ForecasterSet:
     tables = market_tables(SimulatedMarket(start=START, end=END))
     times = decision_schedule(start=START, end=END - timedelta(hours=1), every_hours=24)
-    labels = realised_funding(tables.settled_funding, as_of=times, horizons_hours=(24,))
-    return train(features, labels, horizon_hours=24, train_end=END)
+    labels = realised_funding(tables.settled_funding, as_of=times, horizons_hours=HORIZONS)
+    config = ForecasterConfig(trees=20, spread_trees=10)
+    return train_set(features, labels, horizons_hours=HORIZONS, train_end=END, config=config)
 
 
 @pytest.fixture
@@ -38,45 +47,131 @@ def tracking(tmp_path: Path) -> ModelTracking:
     return ModelTracking(tmp_path / "mlflow")
 
 
-def _register(tracking: ModelTracking, forecaster: FundingForecaster, features: pl.DataFrame) -> str:
+@pytest.fixture(scope="module")
+def kept(
+    tmp_path_factory: pytest.TempPathFactory, models: ForecasterSet, features: pl.DataFrame
+) -> tuple[ModelTracking, RegisteredVersion]:
+    """One registered version, for tests that leave it as it is."""
+    made = ModelTracking(tmp_path_factory.mktemp("kept") / "mlflow")
+    return made, _register(made, models, features)
+
+
+def card_of(models: ForecasterSet, features: pl.DataFrame) -> ModelCard:
+    return ModelCard(
+        recipe=models.recipe,
+        model=models.name,
+        horizons_hours=models.horizons_hours,
+        train_end=models.train_end,
+        market="a market",
+        inputs={name: str(features.schema[name]) for name in models.feature_names},
+        package_version="1.2.3",
+        git_commit="abc",
+        data_versions={"delta_settled_funding": "3"},
+    )
+
+
+def _register(tracking: ModelTracking, models: ForecasterSet, features: pl.DataFrame) -> RegisteredVersion:
     with tracking.run("test", tags={"delta_settled_funding": "3"}) as run:
-        run.log(params={"horizon_hours": 24}, metrics={"r2": 0.3, "undefined": float("nan")})
-        return run.register(forecaster, features.tail(20))
+        run.log(params={"horizons_hours": HORIZONS}, metrics={"r2": 0.3, "undefined": float("nan")})
+        return tracking.registry.register(run, models, card_of(models, features), features.tail(20))
 
 
-def test_no_champion_yet(tracking: ModelTracking) -> None:
-    assert tracking.load_champion(24) is None
+def test_nobody_yet(tracking: ModelTracking) -> None:
+    registry = tracking.registry
+    assert registry.of_alias(CHAMPION) is None
+    assert registry.of_alias(CHALLENGER) is None
+    assert registry.barred("0" * 12) is None
+    assert registry.versions() == []
 
 
-def test_a_registered_forecaster_comes_back_the_same(tracking, forecaster, features) -> None:
-    _register(tracking, forecaster, features)
-    champion = tracking.load_champion(24)
+def test_a_registered_set_comes_back_the_same_with_its_card(kept, models, features) -> None:
+    tracking, registered = kept
+    found = tracking.registry.of_alias(CHALLENGER)
+    assert found is not None
+    assert (found.version, found.aliases, found.card) == ("1", (CHALLENGER,), registered.card)
+    again = tracking.registry.load("1").predict(features.tail(35))
+    assert_frame_equal(again, models.predict(features.tail(35)), check_exact=True)
+
+
+def test_the_newest_registration_challenges_and_the_champion_stays(tracking, models, features) -> None:
+    registry = tracking.registry
+    _register(tracking, models, features)
+    registry.set_champion("1")
+    _register(tracking, models, features)
+    champion, challenger = registry.of_alias(CHAMPION), registry.of_alias(CHALLENGER)
     assert champion is not None
-    assert champion.forecaster.predict(features.tail(35)).equals(forecaster.predict(features.tail(35)))
-    assert champion.feature_names == forecaster.feature_names
+    assert challenger is not None
+    assert (champion.version, challenger.version) == ("1", "2")
+    rows = registry.versions()
+    assert [(row["version"], row["aliases"]) for row in rows] == [("2", [CHALLENGER]), ("1", [CHAMPION])]
+    assert rows[0]["recipe"] == models.recipe
+    registry.set_champion(None)
+    assert registry.of_alias(CHAMPION) is None
 
 
-def test_the_newest_registration_is_champion(tracking, forecaster, features) -> None:
-    assert _register(tracking, forecaster, features) == "1"
-    assert _register(tracking, forecaster, features) == "2"
-    champion = tracking.load_champion(24)
-    assert champion is not None
-    assert champion.version == "2"
-
-
-def test_a_run_keeps_data_versions_parameters_and_finite_metrics(tracking, forecaster, features) -> None:
+def test_a_run_keeps_data_versions_parameters_and_finite_metrics(kept, models, features) -> None:
     import mlflow
 
-    _register(tracking, forecaster, features)
+    tracking, _ = kept
     (run,) = mlflow.MlflowClient(tracking.uri).search_runs(["1"])
     assert run.data.tags["delta_settled_funding"] == "3"
-    assert run.data.params["horizon_hours"] == "24"
+    assert run.data.params["horizons_hours"] == "(0, 24)"
     assert run.data.metrics == {"r2": 0.3}
 
 
-def test_a_model_whose_files_are_gone_is_named(tracking, forecaster, features) -> None:
-    _register(tracking, forecaster, features)
+def test_the_model_itself_carries_signature_and_features(kept, models, features) -> None:
+    import mlflow
+
+    kept[0].registry.version("1")  # MLflow looks into this store from now on
+    info = mlflow.models.get_model_info("models:/funding_forecaster/1")
+    assert set(models.feature_names) <= set(info.signature.inputs.input_names())
+    assert "rate_per_hour" in info.signature.outputs.input_names()
+
+
+def test_evidence_comes_back_the_same(kept, models, features) -> None:
+    tracking, registered = kept
+    assert tracking.registry.evidence(registered) is None
+    weeks = pl.DataFrame([(24, "level", START, 10, 0.5, 1.0)], schema=WEEKS_SCHEMA, orient="row")
+    days = pl.DataFrame([(date(2024, 1, 1), 0.01, 0.02)], schema=DAYS_SCHEMA, orient="row")
+    tracking.registry.attach(registered, Evidence(models.recipe, weeks, days))
+    found = tracking.registry.evidence(registered)
+    assert found is not None
+    assert found.recipe == models.recipe
+    assert_frame_equal(found.weeks, weeks)
+    assert_frame_equal(found.days, days)
+
+
+def test_a_bar_stays_until_it_is_taken_back(kept, models, features) -> None:
+    tracking, registered = kept
+    bar = Bar(models.recipe, registered.version, "person ada", "errs on new coins", START)
+    tracking.registry.bar(bar)
+    assert tracking.registry.barred(models.recipe) == bar
+    assert tracking.registry.barred("another") is None
+    tracking.registry.allow(models.recipe)
+    tracking.registry.allow(models.recipe)
+    assert tracking.registry.barred(models.recipe) is None
+
+
+def test_a_model_whose_files_are_broken_is_named(tracking, models, features) -> None:
+    _register(tracking, models, features)
     for path in (tracking.folder / "artifacts").rglob("*.pkl"):
         path.write_bytes(b"broken")
-    with pytest.raises(StorageError, match=f"model {model_name(24)} version 1 cannot be loaded"):
-        tracking.load_champion(24)
+    with pytest.raises(StorageError, match="model version 1 cannot be loaded"):
+        tracking.registry.load("1")
+
+
+def test_a_model_whose_files_are_gone_is_named(tracking, models, features) -> None:
+    _register(tracking, models, features)
+    shutil.rmtree(tracking.folder / "artifacts")
+    with pytest.raises(StorageError, match="model version 1 cannot be read"):
+        tracking.registry.of_alias(CHALLENGER)
+
+
+def test_a_version_that_is_not_there_is_named(kept, models, features) -> None:
+    tracking, _ = kept
+    with pytest.raises(StorageError, match="no model version 9"):
+        tracking.registry.version("9")
+
+
+def test_the_commit_is_named_or_unknown() -> None:
+    assert git_commit()

@@ -11,6 +11,7 @@ from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.validation.backtest import BacktestConfig, BacktestResult, run_backtest
+from funding_pipeline.validation.simulation import decision_times
 from funding_pipeline_tests.portfolio import synthetic
 
 
@@ -147,6 +148,27 @@ def test_summary_has_every_baseline_with_its_hedged_variant(result: BacktestResu
         hedged = figures["venue_neutral"]
         assert hedged["neutrality"]["max_venue_beta_fraction"] <= 0.1 + 1e-9
         assert {"sharpe", "max_drawdown", "costs", "pnl", "conventions"} <= set(hedged)
+
+
+def test_the_sharpe_ratio_is_deflated_by_the_number_of_trials(
+    backtest_config: BacktestConfig, result: BacktestResult
+) -> None:
+    assert result.summary["deflated_sharpe"] is None  # 24 days are too few
+    start, end = backtest_config.start, backtest_config.start + timedelta(days=32)
+    daily = backtest_config.portfolio.model_copy(update={"rebalance_every_hours": 24})
+    long = backtest_config.model_copy(update={"end": end, "portfolio": daily})
+    tables, times = synthetic.market(days=46), decision_times(start=start, end=end, every_hours=24)
+    forecasts = synthetic.baseline_forecasts(tables, times=list(times))
+    few, many = (
+        dict(_run(tables, forecasts, long.model_copy(update={"trials": n})).summary) for n in (2, 500)
+    )
+    less, more = many.pop("deflated_sharpe"), few.pop("deflated_sharpe")
+    assert (more["trials"], less["trials"]) == (2, 500)
+    assert more["days"] >= 28
+    assert more["expected_max_sharpe"] < less["expected_max_sharpe"]
+    assert less["value"] <= more["value"] <= more["probabilistic"]
+    assert "deflates too much rather than too little" in less["rule"]
+    assert few == many  # nothing else depends on it
 
 
 def test_progress_counts_decisions(
