@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from funding_pipeline.core.errors import SettingsError
+from funding_pipeline.core.horizons import NEXT_SETTLEMENT
 
 _FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ")
 
@@ -25,6 +26,13 @@ def parse_period(start: str, end: str) -> tuple[datetime, datetime]:
     if last <= first:
         raise SettingsError(f"--to {end} does not lie after --from {start}")
     return first, last
+
+
+def parse_horizon(text: str, *, option: str, most: int = 8760) -> int:
+    """Hours as `parse_hours`, or `next` for the next settlement alone."""
+    if text.strip().lower() == "next":
+        return NEXT_SETTLEMENT
+    return parse_hours(text, option=option, most=most)
 
 
 def parse_hours(text: str, *, option: str, most: int = 8760) -> int:

@@ -14,6 +14,9 @@ Data = Annotated[
 From = Annotated[str, typer.Option("--from", help="First day or moment, UTC: 2025-01-31, 2025-01-31T08:00.")]
 To = Annotated[str, typer.Option("--to", help="Last day (whole) or moment, UTC.")]
 Horizon = Annotated[str, typer.Option(help="Hours that a forecast is about, such as 24h or 168h.")]
+AnyHorizon = Annotated[
+    str, typer.Option("--horizon", help="What a forecast is about: 24h, 168h, or `next` settlement.")
+]
 
 
 @app.command()
@@ -59,10 +62,10 @@ def forecast(
     end: To,
     out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
     every: Annotated[str, typer.Option(help="Time between forecasts, such as 8h.")] = "8h",
-    horizon: Horizon = "168h",
+    horizon: AnyHorizon = "168h",
 ) -> None:
     """Forecast funding per venue and symbol with a model trained on the past only."""
-    from funding_pipeline.commands.period import parse_hours, parse_moment, parse_period
+    from funding_pipeline.commands.period import parse_horizon, parse_hours, parse_moment, parse_period
     from funding_pipeline.commands.research import forecast as run_it
 
     first, last = parse_period(start, end)
@@ -72,7 +75,7 @@ def forecast(
         start=first,
         end=last,
         every_hours=parse_hours(every, option="--every"),
-        horizon_hours=parse_hours(horizon, option="--horizon"),
+        horizon_hours=parse_horizon(horizon, option="--horizon"),
         out=out,
     )
 
@@ -82,14 +85,14 @@ def explain(
     data: Data,
     at: Annotated[str, typer.Option("--at", help="The moment, UTC: 2024-05-31T08:00; trained on the past.")],
     base: Annotated[str | None, typer.Option("--base", help="Only this coin, such as BTC.")] = None,
-    horizon: Horizon = "168h",
+    horizon: AnyHorizon = "168h",
 ) -> None:
     """Forecast funding at one moment and say why: what pulls each forecast, and by how much."""
     from funding_pipeline.commands.explain import explain as run_it
-    from funding_pipeline.commands.period import parse_hours, parse_moment
+    from funding_pipeline.commands.period import parse_horizon, parse_moment
 
     moment = parse_moment(at, option="--at")
-    run_it(data=data, at=moment, base=base, horizon_hours=parse_hours(horizon, option="--horizon"))
+    run_it(data=data, at=moment, base=base, horizon_hours=parse_horizon(horizon, option="--horizon"))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from funding_pipeline.defs.accounts import BOOK
 from funding_pipeline.defs.decision import DECISION_FEATURES, FRESHNESS
 from funding_pipeline.defs.features import FEATURES, LABELS
 from funding_pipeline.defs.market_data import REFERENCE_TABLES
-from funding_pipeline.defs.market_state import STATE
+from funding_pipeline.defs.market_state import REGIMES, STATE
 from funding_pipeline.defs.model_drift import DRIFT
 from funding_pipeline.defs.models import FORECAST_HISTORY, FORECASTER, LATEST, PROMOTION, SKILL
 from funding_pipeline.defs.portfolio import PLAN
@@ -31,7 +31,7 @@ _REBALANCE = (FRESHNESS, DECISION_FEATURES, LATEST, STATE, BOOK, PLAN, VERDICT, 
 _TRADING_ONLY = (FRESHNESS, BOOK, VERDICT, EXECUTED, STATEMENT, TRADING_STATE)
 
 _CHECKED = (LABELS, DRIFT)
-_TRAINED = (FORECAST_HISTORY, SKILL, FORECASTER, BACKTEST, PROMOTION)
+_TRAINED = (REGIMES, FORECAST_HISTORY, SKILL, FORECASTER, BACKTEST, PROMOTION)
 
 
 def research_jobs() -> list[UnresolvedAssetJobDefinition]:

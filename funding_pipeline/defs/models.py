@@ -18,6 +18,7 @@ from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.decision import DECISION_FEATURES
 from funding_pipeline.defs.explanations import log_contributions
 from funding_pipeline.defs.features import FEATURES, LABELS, read_features
+from funding_pipeline.defs.market_state import REGIMES
 from funding_pipeline.defs.run_tags import give_way
 from funding_pipeline.models.config import ForecasterConfig
 from funding_pipeline.models.evaluation import SKILL_SCHEMA, forecast_skill
@@ -124,7 +125,7 @@ def walk_forward_asset(
 
 @dg.asset(
     name=SKILL,
-    deps=[FORECAST_HISTORY, LABELS],
+    deps=[FORECAST_HISTORY, LABELS, REGIMES],
     group_name=GROUP,
     kinds={"polars", "deltalake"},
     metadata={"dagster/column_schema": md.columns_of(SKILL_SCHEMA)},
@@ -132,10 +133,14 @@ def walk_forward_asset(
 def forecast_skill_asset(
     settings: dg.ResourceParam[Settings], market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult[None]:
-    """Skill of the walk-forward forecasts against the shrunk trailing mean and against zero, by horizon."""
+    """Skill of the walk-forward forecasts against the shrunk trailing mean and against zero.
+
+    By horizon, venue or pair of venues, coin, year and regime, with and without the bare interest.
+    """
     forecasts, labels = read_history(lake), lake.scan(LABELS).collect()
+    regimes = lake.scan(REGIMES).select("as_of", "regime").collect()
     learnt = forecasts.filter(pl.col("model") != "baseline")
-    skill = forecast_skill(learnt, labels)
+    skill = forecast_skill(learnt, labels, regimes=regimes)
     version = lake.replace(SKILL, skill)
     overall = skill.filter(pl.col("group") == "overall")
     return dg.MaterializeResult(
@@ -147,6 +152,7 @@ def forecast_skill_asset(
                     learnt, labels, horizon_hours=settings.horizon_hours, suffix=md.suffix(market)
                 )
             ),
+            "interval_coverage_plot": md.plot(plots.interval_coverage(skill, suffix=md.suffix(market))),
         }
     )
 

@@ -3,7 +3,8 @@
 What lives here: drawing. What does not: judging the market (`models`).
 """
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LINE_POINTS = 1200
-_NAMED = 20
+_LABELS_ABREAST = 70
 _SEVERITIES = {"notice": "#e2a03a", "warning": "#e2703a", "alarm": NEGATIVE}
 
 
@@ -82,7 +83,7 @@ def unusual_market(severities: pl.DataFrame, alarms: pl.DataFrame, *, suffix: st
     """How far the market's strangest reading was from typical, over time; alarms marked and named.
 
     `severities`: `as_of`, `severity`, `strongest` (robust deviations). `alarms`: `as_of` of the first alarm
-    of each episode; the twenty strongest are named by date.
+    of each episode, named by date where there is room.
     """
     title = "Strangest reading of the market, robust deviations from the last 90 days"
     known = severities.drop_nulls("strongest")
@@ -107,12 +108,16 @@ def unusual_market(severities: pl.DataFrame, alarms: pl.DataFrame, *, suffix: st
 
 
 def _name_alarms(axis: "Axes", known: pl.DataFrame, alarms: pl.DataFrame) -> None:
-    """The date of each episode's first alarm, above what is drawn; of many only the strongest."""
-    strength = known.select("as_of", "strongest")
-    named = alarms.join(strength, on="as_of").sort("strongest", descending=True).head(_NAMED).sort("as_of")
+    """The date of each episode's first alarm, above what is drawn; of close ones only the first."""
+    times: list[datetime] = known["as_of"].to_list()
+    apart = (times[-1] - times[0]) / _LABELS_ABREAST
+    named: list[Any] = []
+    for at in alarms["as_of"].sort():
+        if not named or at - named[-1] >= apart:
+            named.append(at)
     top = axis.get_ylim()[1]
     axis.set_ylim(top=top * 12)
-    for at in named["as_of"]:
+    for at in named:
         axis.axvline(at, color=NEGATIVE, linewidth=0.5, alpha=0.5, zorder=0)
         axis.annotate(
             f"{at:%Y-%m-%d}", (at, top * 11), rotation=90, fontsize=7, color=INK, ha="right", va="top"

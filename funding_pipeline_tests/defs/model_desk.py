@@ -77,11 +77,12 @@ class ModelDesk:
         history = FORECASTS.conform(made.select(*FORECASTS.columns)).with_columns(recipe=pl.lit(recipe))
         self.lake.replace(FORECAST_HISTORY, history)
 
-    def backtest(self, *, model_usd_a_day: float) -> None:
+    def backtest(self, *, model_usd_a_day: float, recipe: str | None = None) -> None:
         """Equity of the optimiser with the model, and of the one with the baseline, which earns 100 a day."""
         report = self.settings.state_dir / "report"
         report.mkdir(parents=True, exist_ok=True)
-        (report / "summary.json").write_text(json.dumps({"capital_usd": self.settings.capital_usd}), "utf-8")
+        said = {"capital_usd": self.settings.capital_usd, "recipe": recipe or self.models.recipe}
+        (report / "summary.json").write_text(json.dumps(said), "utf-8")
         self.lake.replace("backtest_equity", self._curve(model_usd_a_day))
         beside = self._curve(100.0).with_columns(
             baseline=pl.lit("optimiser_no_model"), variant=pl.lit("plain")
@@ -104,11 +105,11 @@ class ModelDesk:
         with self.tracking.run("test", tags={}) as run:
             return self.tracking.registry.register(run, fitted, given, self.features.tail(5))
 
-    def materialize(self, name: str) -> dict[str, Any]:
-        """Materialize one asset; its metadata as plain values."""
+    def materialize(self, name: str, **resources: Any) -> dict[str, Any]:
+        """Materialize one asset, with other `resources` where given; its metadata as plain values."""
         asset = ASSETS[name]
         checks = drift_checks() if name == "drift" else []
-        result = dg.materialize([asset, *checks], resources=self.resources)
+        result = dg.materialize([asset, *checks], resources={**self.resources, **resources})
         assert result.success
         (event,) = result.get_asset_materialization_events()
         shown = {key: value.value for key, value in event.materialization.metadata.items()}

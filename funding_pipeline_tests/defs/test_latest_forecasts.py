@@ -11,6 +11,7 @@ import pytest
 
 from funding_pipeline.core.horizons import HORIZONS_HOURS
 from funding_pipeline.models.forecaster_set import ForecasterSet
+from funding_pipeline.tracking.forecasters import ModelTracking
 from funding_pipeline_tests.defs.model_desk import ModelDesk
 
 
@@ -26,8 +27,8 @@ def nobody(desk: ModelDesk) -> None:
     desk.forget_models()
 
 
-def forecast_by_the_baseline(desk: ModelDesk, reason: str) -> None:
-    shown = desk.materialize("latest")
+def forecast_by_the_baseline(desk: ModelDesk, reason: str, **resources: Any) -> None:
+    shown = desk.materialize("latest", **resources)
     assert shown["forecaster"] == "baseline"
     assert reason in shown["fallback_reason"]
     latest = desk.lake.scan("latest_forecasts").collect()
@@ -97,6 +98,12 @@ def test_a_champion_whose_files_are_gone(desk: ModelDesk) -> None:
         if path.is_file():
             path.unlink()
     forecast_by_the_baseline(desk, f"model version {version} cannot be read")
+
+
+def test_a_registry_that_is_broken(desk: ModelDesk, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 1000)
+    broken = ModelTracking(tmp_path)
+    forecast_by_the_baseline(desk, "the registry of models cannot be read", tracking=broken)
 
 
 def _pickles(desk: ModelDesk) -> list[Path]:

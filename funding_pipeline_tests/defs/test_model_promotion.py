@@ -84,6 +84,28 @@ def test_forecasts_of_another_recipe_are_no_evidence(desk: ModelDesk) -> None:
     assert "0 weeks to compare" in shown["reasons"][0]
 
 
+def test_a_backtest_of_another_recipe_is_no_evidence(desk: ModelDesk) -> None:
+    desk.backtest(model_usd_a_day=300.0, recipe="another")
+    shown = judged(desk)
+    assert "refused" in shown["verdict"]
+    assert any("net profit against the baseline: 0 weeks" in reason for reason in shown["reasons"])
+
+
+def test_a_champion_keeps_what_it_was_judged_by(desk: ModelDesk) -> None:
+    """A history made anew by another recipe says nothing of it, and takes nothing from it."""
+    judged(desk)
+    registry = desk.tracking.registry
+    held = registry.of_alias(CHAMPION)
+    assert held is not None
+    before = registry.evidence(held)
+    desk.forecast_history("another")
+    desk.materialize("promotion")
+    after = registry.evidence(held)
+    assert before is not None
+    assert after is not None
+    assert after.weeks.height == before.weeks.height > 0
+
+
 def test_a_newer_fit_of_the_same_recipe_refreshes_the_champion(desk: ModelDesk) -> None:
     judged(desk)
     first = champion(desk)

@@ -175,3 +175,13 @@ def test_a_version_that_is_not_there_is_named(kept, models, features) -> None:
 
 def test_the_commit_is_named_or_unknown() -> None:
     assert git_commit()
+
+
+def test_a_store_that_cannot_be_read_is_said_and_is_not_the_same_as_no_model(tmp_path: Path) -> None:
+    """Else a broken store would stop a rebalance, or make a challenger champion that a person has barred."""
+    (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 1000)
+    registry = ModelTracking(tmp_path).registry
+    with pytest.raises(StorageError, match="registry of models cannot be read: .*not a database"):
+        registry.of_alias(CHAMPION)
+    with pytest.raises(StorageError, match="registry of models cannot be read"):
+        registry.barred("0" * 12)
