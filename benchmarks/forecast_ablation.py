@@ -28,7 +28,7 @@ from funding_pipeline.models.design import MODEL_FEATURES
 from funding_pipeline.models.forecaster import known_features
 from funding_pipeline.models.pairs import differentials, judged_rows
 from funding_pipeline.models.point_model import fit_point_model
-from funding_pipeline.models.regimes import market_regime
+from funding_pipeline.models.regimes import regime_features
 from funding_pipeline.models.training_rows import training_rows
 
 _TEST_LENGTH = timedelta(days=243)
@@ -83,10 +83,8 @@ def _day(text: str) -> datetime:
 
 def _with_regimes(features: pl.DataFrame) -> pl.DataFrame:
     """`features` and one column per regime of the market, 1 where it rules."""
-    regimes = market_regime(features).select("as_of", "regime")
-    names = regimes["regime"].unique().sort().to_list()
-    flags = [(pl.col("regime") == name).cast(pl.Float64).alias(_REGIME + name) for name in names]
-    return features.join(regimes, on="as_of", how="left").with_columns(flags).drop("regime")
+    flags = regime_features(features).select("as_of", pl.col(f"^{_REGIME}.*$"))
+    return features.join(flags, on="as_of", how="left", maintain_order="left")
 
 
 def _variants(features: pl.DataFrame) -> Iterator[Variant]:

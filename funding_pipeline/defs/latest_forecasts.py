@@ -19,6 +19,7 @@ from funding_pipeline.defs.decision import DECISION_FEATURES
 from funding_pipeline.defs.explanations import forecasts_with_reasons
 from funding_pipeline.defs.features import LABELS
 from funding_pipeline.defs.models import GROUP, LATEST, LATEST_SCHEMA, PROMOTION, read_panel
+from funding_pipeline.features.catalog import FEATURE_COLUMNS
 from funding_pipeline.features.labels import LABELS_SCHEMA
 from funding_pipeline.features.panel import FEATURES_SCHEMA
 from funding_pipeline.models.forecaster_set import BaselineSet, ForecasterSet, fit_baselines
@@ -93,6 +94,9 @@ def latest_forecasts(
     )
 
 
+_NUMBERS = ("rate_per_hour", "q10", "q50", "q90")
+
+
 def _by_champion(
     features: pl.DataFrame,
     settings: Settings,
@@ -120,6 +124,8 @@ def _by_champion(
     except Exception as error:  # fitted by other code: whatever it lacks, the pipeline goes on
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
         raise StorageError(f"model version {champion.version} cannot forecast: {problem}") from error
+    if not rows.select(pl.all_horizontal(pl.col(_NUMBERS).is_finite()).all()).item():
+        raise StorageError(f"model version {champion.version} cannot forecast: not every number is finite")
     return Forecast(rows, models, f"champion, version {champion.version}", models.train_end)
 
 
@@ -128,6 +134,8 @@ def _by_baseline(
 ) -> Forecast:
     """By the shrunk trailing mean, which is never out of date."""
     panel = read_panel(lake) if lake.exists(LABELS) else _NO_PANEL
+    unknown = [pl.lit(None, pl.Float64).alias(n) for n in FEATURE_COLUMNS if n not in features.columns]
+    features = features.with_columns(unknown)
     baselines = fit_baselines(
         panel.features, panel.labels, horizons_hours=horizons_with(settings.horizon_hours), train_end=as_of
     )

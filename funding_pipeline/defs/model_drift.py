@@ -109,10 +109,10 @@ def _errors(
 ) -> pl.DataFrame:
     """Errors since the champion was trained; none where it or its evidence cannot be read."""
     since = panel.features.filter(pl.col("as_of") >= champion.card.train_end)
-    evidence = tracking.registry.evidence(champion)
-    if evidence is None or since.is_empty():
-        return pl.DataFrame(schema=DRIFT_SCHEMA)
     try:
+        evidence = tracking.registry.evidence(champion)
+        if evidence is None or since.is_empty():
+            return pl.DataFrame(schema=DRIFT_SCHEMA)
         forecasts = tracking.registry.load(champion.version).predict(since)
     except Exception as error:  # as when it forecasts: what cannot be read is said, and stops nothing
         context.log.warning(f"no errors of version {champion.version}: {type(error).__name__}: {error}")

@@ -20,7 +20,15 @@ from funding_pipeline.defs.model_history import (
     comparison_row,
     keep_decision,
 )
-from funding_pipeline.defs.models import FORECAST_HISTORY, FORECASTER, GROUP, PROMOTION, SKILL, read_history
+from funding_pipeline.defs.models import (
+    FORECAST_HISTORY,
+    FORECASTER,
+    GROUP,
+    PROMOTION,
+    SKILL,
+    read_history,
+    recipe_of_history,
+)
 from funding_pipeline.defs.validation import BACKTEST, report_dir
 from funding_pipeline.models.evidence import Evidence, no_days, paired_days, weekly_errors
 from funding_pipeline.models.promotion import PromotionVerdict, decide
@@ -37,11 +45,15 @@ _LONGEST_TAG = 4000
 
 
 class Standing(NamedTuple):
-    """Who is champion (None: nobody that counts), why somebody does not count, and what it was judged by."""
+    """Who is champion (None: nobody that counts), why somebody does not count, and what it was judged by.
+
+    `unreadable`: why the champion cannot be compared with although it was judged; nobody can beat it then.
+    """
 
     champion: RegisteredVersion | None
     evidence: Evidence | None
     remark: str = ""
+    unreadable: str = ""
 
 
 def promotion_assets() -> list[dg.AssetsDefinition]:
@@ -74,10 +86,10 @@ def model_promotions(
     if challenger is None or challenger.card.market != market.label:
         return _nothing_to_judge(lake, market, "no model has been trained on this market yet")
     standing = _standing(registry, market)
-    evidence = _evidence(challenger, settings, lake)
-    registry.attach(challenger, evidence)
     if standing.champion is not None and standing.champion.version == challenger.version:
         return _nothing_to_judge(lake, market, f"version {challenger.version} is champion already")
+    evidence = _evidence(challenger, settings, lake)
+    registry.attach(challenger, evidence)
     verdict = _verdict(registry, challenger, evidence, standing, settings)
     decision = _carry_out(registry, challenger, verdict, standing)
     history, version = keep_decision(lake, decision)
@@ -110,7 +122,10 @@ def _standing(registry: ForecasterRegistry, market: Market) -> Standing:
         return Standing(None, None)
     if champion.card.market != market.label:
         return Standing(None, None, f"champion version {champion.version} is of {champion.card.market}")
-    evidence = registry.evidence(champion)
+    try:
+        evidence = registry.evidence(champion)
+    except StorageError as error:
+        return Standing(champion, None, unreadable=f"{error}: nothing can be shown to beat it")
     if evidence is None:
         return Standing(
             champion, None, f"champion version {champion.version} has no evidence to compare with"
@@ -120,21 +135,21 @@ def _standing(registry: ForecasterRegistry, market: Market) -> Standing:
 
 def _evidence(challenger: RegisteredVersion, settings: Settings, lake: Lake) -> Evidence:
     """Of the challenger's recipe, as far as history and back-test were made by it."""
-    made_by = lake.scan(FORECAST_HISTORY).select(pl.col("recipe").first()).collect().item()
     recipe = challenger.card.recipe
-    if made_by != recipe:
+    if recipe_of_history(lake) != recipe:
         return Evidence(recipe, weekly_errors(*_no_forecasts(lake)), no_days())
     weeks = weekly_errors(read_history(lake), lake.scan(LABELS).collect())
-    return Evidence(recipe, weeks, _days(settings, lake))
+    return Evidence(recipe, weeks, _days(settings, lake, recipe=recipe))
 
 
 def _no_forecasts(lake: Lake) -> tuple[pl.DataFrame, pl.DataFrame]:
     return read_history(lake).clear(), lake.scan(LABELS).collect().clear()
 
 
-def _days(settings: Settings, lake: Lake) -> pl.DataFrame:
-    """Daily returns of the back-test, and of the optimiser with the baseline forecast beside it."""
-    if "not_run" in read_summary(report_dir(settings)) or not lake.exists(f"{BACKTEST}_baseline_equity"):
+def _days(settings: Settings, lake: Lake, *, recipe: str) -> pl.DataFrame:
+    """Daily returns of the recipe's back-test, and of the optimiser with the baseline forecast beside it."""
+    made_by = read_summary(report_dir(settings)).get("recipe")  # none where it was not run
+    if made_by != recipe or not lake.exists(f"{BACKTEST}_baseline_equity"):
         return no_days()
     plain = (pl.col("baseline") == NO_MODEL) & (pl.col("variant") == "plain")
     curves = (
@@ -159,7 +174,7 @@ def _verdict(
         standing.evidence,
         planning_hours=settings.horizon_hours,
         champion_name=champion,
-        barred=""
+        barred=standing.unreadable
         if bar is None
         else f"recipe {bar.recipe} was rolled back by {bar.by} (version {bar.version}: {bar.reason}); "
         "`funding-pipeline models allow` takes that back",

@@ -68,6 +68,12 @@ def read_history(lake: Lake, *, horizon_hours: int | None = None) -> pl.DataFram
     return chosen.collect()
 
 
+def recipe_of_history(lake: Lake) -> str:
+    """Recipe of the models that made the walk-forward forecasts; empty where there are none."""
+    recipes = lake.scan(FORECAST_HISTORY).select(pl.col("recipe").first()).collect()["recipe"]
+    return str(recipes[0]) if len(recipes) else ""
+
+
 def data_versions(lake: Lake) -> dict[str, str]:
     """Versions of the tables that a model or plan was made of, as far as there are any, to make it again."""
     names = ("settled_funding", FEATURES, LABELS, DECISION_FEATURES)

@@ -33,7 +33,11 @@ GOVERNANCE_RUN: Mapping[str, str] = {
 }
 _NICE = 10
 
-RESEARCH_RUN: Mapping[str, str] = {WORK: "research", "dagster/priority": "-5"}
+RESEARCH_RUN: Mapping[str, str] = {
+    WORK: "research",
+    "dagster/priority": "-5",
+    "dagster/max_runtime": "14400",  # a training whose process was killed would be under way for ever
+}
 
 TRAINING = "funding/training"
 """On each run of a training: which one. At most one such run is under way (dagster.yaml)."""

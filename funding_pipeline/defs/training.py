@@ -67,7 +67,6 @@ def training_automation(
     )
     def weekly_training(
         context: dg.ScheduleEvaluationContext,
-        settings: dg.ResourceParam[Settings],
         market: dg.ResourceParam[Market],
         lake: dg.ResourceParam[Lake],
     ) -> dg.RunRequest | dg.SkipReason:

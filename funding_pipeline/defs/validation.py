@@ -15,7 +15,13 @@ from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.features import LABELS
 from funding_pipeline.defs.market_state import ANOMALIES, REGIMES
-from funding_pipeline.defs.models import FORECAST_HISTORY, SKILL, data_versions, read_history
+from funding_pipeline.defs.models import (
+    FORECAST_HISTORY,
+    SKILL,
+    data_versions,
+    read_history,
+    recipe_of_history,
+)
 from funding_pipeline.defs.portfolio import PLAN
 from funding_pipeline.defs.resources import LakeDuckDB
 from funding_pipeline.reporting import plots
@@ -91,6 +97,7 @@ def backtest(
         context.log.warning(f"no back-test: {error}")
         write_no_backtest(str(error), report_dir(settings), market=market)
         return dg.MaterializeResult(metadata={"market": market.label, "not_run": str(error)})
+    result.summary["recipe"] = recipe_of_history(lake)  # whose evidence this is: model_promotions
     versions = {name: lake.replace(f"{BACKTEST}_{name}", getattr(result, name)) for name in BACKTEST_TABLES}
     versions["baseline_equity"] = lake.replace(f"{BACKTEST}_baseline_equity", _baseline_equity(result))
     summary = write_backtest(result, report_dir(settings), market=market)

@@ -1,11 +1,12 @@
-"""What the state of the market allows to grow: in stress less of the book, in an alarm nothing. None reduces.
+"""What the state of the market allows to grow: in stress less of the book, in an alarm nothing.
 
 What lives here: the policy, a share of a limit up to which something may grow, by severity and regime. What
 does not: judging the market (`models`).
 
 Closing into a market that has come loose costs what the move has not cost yet; the limits that reduce do so
 as ever. A share is of the size that is reached, not of each step toward it: a rebalance every hour does not
-creep past.
+creep past. A plan that moves a leg to another venue of its base has something to grow and something to
+close: without the one the other would leave the base unhedged, so the rest of the base goes with it.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from funding_pipeline.execution.caps import free_bases, held_size, kept_size, su
 from funding_pipeline.execution.findings import Case, Finding, Stage, largest_part
 from funding_pipeline.execution.judged_base import KEPT, WHOLE
 from funding_pipeline.execution.market_state import Unusual
-from funding_pipeline.models.anomalies import ALARM, WARNING
+from funding_pipeline.models.anomalies import ALARM, SEVERITIES, WARNING
 from funding_pipeline.models.regimes import STRESS
 
 _REASON_CHARACTERS = 240
@@ -56,7 +57,7 @@ def _shares_of_gross(case: Case) -> Iterator[tuple[str, float, str]]:
 def _doubt(case: Case) -> str:
     """Why the state cannot be relied on; empty where it can."""
     state, most = case.market.state, case.limits.max_market_state_age_hours
-    if state is None or state.market.severity is None:
+    if state is None or state.market.severity not in SEVERITIES:
         return "unknown: state of the market"
     age = _age_hours(state.judged_at, case)
     return f"state of the market is {age:.1f} h old, limit {most:g} h" if age > most else ""

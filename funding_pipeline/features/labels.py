@@ -4,7 +4,7 @@ Only settled funding is a label. What does not live here: anything known at as_o
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
@@ -36,18 +36,16 @@ def realised_funding(
     """One row per (as_of, venue, symbol, horizon) between an instrument's first and last settlement.
 
     `rate_per_hour`: sum of the rates settled in (as_of, as_of + h], divided by h; fraction of
-    notional per hour; null when a settlement in that span is missing or the data end before it.
-    `plateau_share`: share of the horizon at the bare interest. `known_at` = as_of + h. Horizon 0 is the
-    next settlement alone: its rate over its interval, known when it is. Sorted by key.
+    notional per hour; null when a settlement in that span is missing or the instrument's data end before
+    its end. `plateau_share`: share of the horizon at the bare interest. `known_at`: when the first
+    settlement at or after as_of + h, and so every one before it, was known; on time, as_of + h. Horizon 0
+    is the next settlement alone: its rate over its interval, known when it is. Sorted by key.
     """
     settlements = _settlements(settled)
     times = decision_times(as_of)
     grid = _grid(settlements, times)
-    data_end: datetime | None = settlements.select(pl.col("settled_at").max()).item()
     frames = [
-        _next_settlement(grid, settlements)
-        if h == NEXT_SETTLEMENT
-        else _labels(grid, settlements, int(h), data_end)
+        _next_settlement(grid, settlements) if h == NEXT_SETTLEMENT else _labels(grid, settlements, int(h))
         for h in horizons_hours
     ]
     empty = pl.DataFrame(schema=LABELS_SCHEMA)
@@ -84,9 +82,7 @@ def _intervals_at(grid: pl.DataFrame, settlements: pl.DataFrame, *, hours: int) 
     return joined.sort("row").collect()["interval_hours"]
 
 
-def _labels(
-    grid: pl.DataFrame, settlements: pl.DataFrame, horizon: int, data_end: datetime | None
-) -> pl.DataFrame:
+def _labels(grid: pl.DataFrame, settlements: pl.DataFrame, horizon: int) -> pl.DataFrame:
     end = pl.col("as_of") + timedelta(hours=horizon)
     sums = window_sums(
         grid,
@@ -99,18 +95,42 @@ def _labels(
     )
     # A settlement pays for the hours before it, so an unaligned span is short by less than one interval.
     slack = pl.max_horizontal("interval_then", "interval_at_end")
-    covered = (horizon - pl.col("sum_hours") < slack) & (end <= pl.lit(data_end, dtype=UTC))
+    # Only a settlement at the end or after it shows that none came between: intervals change unannounced.
+    covered = (horizon - pl.col("sum_hours") < slack) & pl.col("told_at").is_not_null()
     hours = pl.when(pl.col("sum_hours") > 0).then(pl.col("sum_hours"))
     return grid.with_columns(
-        *sums.get_columns(), _intervals_at(grid, settlements, hours=horizon).alias("interval_at_end")
+        *sums.get_columns(),
+        _intervals_at(grid, settlements, hours=horizon).alias("interval_at_end"),
+        _told_at(grid, settlements, hours=horizon),
     ).select(
         "as_of",
         *INSTRUMENT,
         pl.lit(horizon, dtype=pl.Int64).alias("horizon_hours"),
         pl.when(covered).then(pl.col("sum_rate") / horizon).alias("rate_per_hour"),
         pl.when(covered).then(pl.col("sum_plateau") / hours).alias("plateau_share"),
-        end.alias("known_at"),
+        pl.max_horizontal(end, "told_at").alias("known_at"),
     )
+
+
+def _told_at(grid: pl.DataFrame, settlements: pl.DataFrame, *, hours: int) -> pl.Series:
+    """When the first settlement at or after as_of + hours was known, row for row of `grid`; null: none is."""
+    at = (pl.col("as_of") + timedelta(hours=hours)).alias("at")
+    coming = settlements.lazy().select(*INSTRUMENT, "settled_at", pl.col("known_at").alias("told_at"))
+    joined = (
+        grid.lazy()
+        .select(*INSTRUMENT, at)
+        .with_row_index("row")
+        .sort("at")
+        .join_asof(
+            coming.sort("settled_at"),
+            left_on="at",
+            right_on="settled_at",
+            by=list(INSTRUMENT),
+            strategy="forward",
+            check_sortedness=False,
+        )
+    )
+    return joined.sort("row").collect()["told_at"]
 
 
 def _next_settlement(grid: pl.DataFrame, settlements: pl.DataFrame) -> pl.DataFrame:

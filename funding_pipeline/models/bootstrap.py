@@ -13,42 +13,30 @@ if TYPE_CHECKING:
 
 LEAST_BLOCKS = 5
 _DRAWS = 1000
+_SEED = 7
 
 
 def ratio_interval(
     numerator: "NDArray[np.float64]",
     denominator: "NDArray[np.float64]",
-    *,
-    level: float = 0.95,
-    seed: int = 7,
 ) -> tuple[float, float] | None:
-    """Interval of 1 - sum(numerator) / sum(denominator) over blocks drawn with replacement.
+    """95 % interval of 1 - sum(numerator) / sum(denominator) over blocks drawn with replacement.
 
     One element per block. None with fewer than five blocks: no interval is better than a false one.
     """
     import numpy as np
 
-    blocks = len(numerator)
-    if blocks < LEAST_BLOCKS:
-        return None
-    drawn = np.random.default_rng(seed).integers(0, blocks, size=(_DRAWS, blocks))
-    below = denominator[drawn].sum(axis=1)
-    usable = below > 0
-    if not usable.any():
-        return None
-    skill = 1 - numerator[drawn].sum(axis=1)[usable] / below[usable]
-    low, high = np.quantile(skill, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return statistic_interval(
+        np.column_stack([numerator, denominator]),
+        lambda sums: np.asarray(1 - sums[:, 0] / sums[:, 1], dtype=np.float64),
+    )
 
 
 def statistic_interval(
     blocks: "NDArray[np.float64]",
     statistic: Callable[["NDArray[np.float64]"], "NDArray[np.float64]"],
-    *,
-    level: float = 0.95,
-    seed: int = 7,
 ) -> tuple[float, float] | None:
-    """Interval of a statistic of column sums over blocks drawn with replacement.
+    """95 % interval of a statistic of column sums over blocks drawn with replacement.
 
     `blocks`: one row per block. `statistic` maps the sums of each draw (draws x columns) to one number per
     draw; draws for which it is not finite are left out. None with fewer than five blocks.
@@ -58,11 +46,11 @@ def statistic_interval(
     count = len(blocks)
     if count < LEAST_BLOCKS:
         return None
-    drawn = np.random.default_rng(seed).integers(0, count, size=(_DRAWS, count))
+    drawn = np.random.default_rng(_SEED).integers(0, count, size=(_DRAWS, count))
     with np.errstate(divide="ignore", invalid="ignore"):
         values = statistic(blocks[drawn].sum(axis=1))
     usable = values[np.isfinite(values)]
     if not len(usable):
         return None
-    low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(usable, [0.025, 0.975])
     return float(low), float(high)

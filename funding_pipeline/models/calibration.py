@@ -13,7 +13,7 @@ Sources: Vovk 2015, Cross-conformal predictive distributions; Vovk et al. 2003, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -82,12 +82,13 @@ def held_out_blocks(
 ) -> list[tuple[pl.DataFrame, pl.DataFrame]]:
     """(other rows, rows in the block) of each of `blocks` equal spans of time, in order.
 
-    Other rows whose horizon overlaps that of a row in the block are left out. Empty without rows.
+    Where one of them would be empty, because the history has a hole, the spans have equal numbers of
+    decision times instead. Other rows whose horizon overlaps that of a row in the block are left out.
+    Empty without rows.
     """
     if rows.is_empty():
         return []
-    first, last = rows["as_of"][0], rows["as_of"][-1]
-    cuts = [first + (last - first) * i / blocks for i in range(blocks + 1)]
+    cuts = _cuts(rows["as_of"].unique().sort().to_list(), blocks)
     purge = max(timedelta(hours=horizon_hours), _LEAST_PURGE)
     at = pl.col("as_of")
     pairs = []
@@ -96,6 +97,15 @@ def held_out_blocks(
         apart = (at <= start - purge) | (at >= end + purge)
         pairs.append((rows.filter(apart), rows.filter(inside)))
     return pairs
+
+
+def _cuts(times: list[datetime], blocks: int) -> list[datetime]:
+    """Bounds of the blocks, first and last time included."""
+    first, last = times[0], times[-1]
+    even = [first + (last - first) * i / blocks for i in range(blocks + 1)]
+    if all(any(start <= at < end for at in times) for start, end in pairwise(even)):
+        return even
+    return [times[len(times) * i // blocks] for i in range(blocks)] + [last]
 
 
 def forecast_held_out(

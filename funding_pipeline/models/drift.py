@@ -138,15 +138,19 @@ def error_drift(
     """One row per horizon (DRIFT_SCHEMA, kind `error`): skill since training against the weeks of evidence.
 
     `forecasts` of the champion, all made after its training; `weeks` as models.evidence has them. `value`:
-    the skill of the newest week at most; `usual`: the 5 % quantile of weekly skill; `drifted` below it.
+    the skill of the newest week at most; `usual`: the quantile of weekly skill that is passed in
+    1 week of 20, divided among the horizons; `drifted` below it.
     `unknown` where labels of less than two days are known at `as_of`, or less than 13 weeks of evidence.
     """
     known = labels.filter(pl.col("known_at") <= as_of)
     rows = []
-    for horizon in sorted(forecasts["horizon_hours"].unique().to_list()):
+    horizons = sorted(forecasts["horizon_hours"].unique().to_list())
+    for horizon in horizons:
         here = pl.col("horizon_hours") == horizon
         value, count = _recent_skill(forecasts.filter(here), known.filter(here))
-        usual = _worst_usual(weeks.filter(here & (pl.col("quantity") == "differential")))
+        usual = _worst_usual(
+            weeks.filter(here & (pl.col("quantity") == "differential")), share=_WORST / len(horizons)
+        )
         unknown = value is None or usual is None
         level = UNKNOWN if unknown else DRIFTED if (value or 0.0) < (usual or 0.0) else STABLE
         rows.append((as_of, ERROR, horizon_text(horizon), value, usual, level, count))
@@ -169,11 +173,11 @@ def _recent_skill(forecasts: pl.DataFrame, labels: pl.DataFrame) -> tuple[float 
     return (1 - model / baseline if baseline else None), recent.height
 
 
-def _worst_usual(weeks: pl.DataFrame) -> float | None:
+def _worst_usual(weeks: pl.DataFrame, *, share: float) -> float | None:
     if weeks.height < _LEAST_WEEKS:
         return None
     skill = weeks.select(1 - pl.col("model_error") / pl.col("baseline_error")).to_series()
-    worst = skill.filter(skill.is_finite()).quantile(_WORST, interpolation="linear")
+    worst = skill.filter(skill.is_finite()).quantile(share, interpolation="linear")
     return None if worst is None else float(worst)
 
 
@@ -192,7 +196,7 @@ def findings(drift: pl.DataFrame) -> list[str]:
         found.append(f"{share:.0%} of the features have drifted, most {', '.join(names)}")
     for row in drift.filter((pl.col("kind") == ERROR) & (pl.col("level") == DRIFTED)).iter_rows(named=True):
         found.append(
-            f"{row['subject']}: error {-row['value']:+.1%} against the baseline's since training; 19 weeks "
-            f"in 20 were better than {-row['usual']:+.1%}"
+            f"{row['subject']}: error {-row['value']:+.1%} against the baseline's since training; all but "
+            f"the worst weeks of its evidence were better than {-row['usual']:+.1%}"
         )
     return found

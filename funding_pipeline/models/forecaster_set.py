@@ -19,7 +19,7 @@ from funding_pipeline.core.horizons import horizon_text
 from funding_pipeline.core.tables import FORECASTS
 from funding_pipeline.models.baseline_forecaster import BaselineForecaster, fit_baseline
 from funding_pipeline.models.config import ForecasterConfig
-from funding_pipeline.models.design import LINEAR_FEATURES, MODEL_FEATURES
+from funding_pipeline.models.design import LINEAR_FEATURES, MODEL_FEATURES, SPREAD_FEATURES
 from funding_pipeline.models.forecaster import MODEL_NAME, FundingForecaster, train
 
 Progress = Callable[[int, int], None]
@@ -87,6 +87,7 @@ def recipe_of(configs: Mapping[int, ForecasterConfig], *, name: str = MODEL_NAME
     parts = {
         "name": name,
         "features": sorted({*MODEL_FEATURES, *LINEAR_FEATURES}),
+        "spread_features": sorted(SPREAD_FEATURES),
         "configs": {str(h): config.model_dump(mode="json") for h, config in sorted(configs.items())},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

@@ -144,7 +144,8 @@ def _profit(challenger: Evidence, champion: Evidence | None, against: str, rule:
         theirs = champion.days.select("day", theirs=pl.col("model_return") - pl.col("baseline_return"))
         days = days.join(theirs, on="day").with_columns(gain=pl.col("gain") - pl.col("theirs"))
     by_week = (
-        days.sort("day")
+        days.filter(pl.col("gain").is_finite())
+        .sort("day")
         .group_by_dynamic("day", every="1w")
         .agg(pl.col("gain").sum(), pl.len().cast(pl.Float64).alias("days"))
     )
@@ -164,6 +165,7 @@ def _compared(
     rule: Rule,
 ) -> Comparison:
     """The statistic over all weeks (one row each) with its interval over weeks drawn."""
+    weeks = weeks.filter(pl.all_horizontal(pl.all().is_finite()))  # null and not a number are no evidence
     bare = Comparison(what.rstrip(","), against, rule, weeks.height)
     if weeks.height < LEAST_WEEKS:
         return bare

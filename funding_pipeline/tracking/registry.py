@@ -28,6 +28,8 @@ _CARD = "funding_model_card"
 _BARRED = "barred."
 _EVIDENCE = "evidence"
 _MODEL_PACKAGES = ("polars", "numpy", "scikit-learn")
+# MLflow has the second for an alias that nobody holds.
+_NO_SUCH_THING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 @dataclass(frozen=True)
@@ -93,22 +95,16 @@ class ForecasterRegistry:
         return models
 
     def of_alias(self, alias: str) -> RegisteredVersion | None:
-        """The champion or challenger, or None where there is none. StorageError: its card is unreadable."""
-        mlflow = self.connect()
-        try:
-            found = mlflow.MlflowClient().get_model_version_by_alias(MODEL, alias)
-        except mlflow.exceptions.MlflowException:
-            return None
-        return self._registered(mlflow, found)
+        """The champion or challenger, or None where there is none. StorageError: it cannot be read."""
+        found = self._asked(lambda client: client.get_model_version_by_alias(MODEL, alias))
+        return None if found is None else self._registered(found)
 
     def version(self, version: str) -> RegisteredVersion:
         """A version by its number; StorageError where there is none such, or its card is unreadable."""
-        mlflow = self.connect()
-        try:
-            found = mlflow.MlflowClient().get_model_version(MODEL, version)
-        except mlflow.exceptions.MlflowException as error:
-            raise StorageError(f"there is no model version {version}: `funding-pipeline models`") from error
-        return self._registered(mlflow, found)
+        found = self._asked(lambda client: client.get_model_version(MODEL, version))
+        if found is None:
+            raise StorageError(f"there is no model version {version}: `funding-pipeline models`")
+        return self._registered(found)
 
     def versions(self) -> list[Mapping[str, Any]]:
         """One row per version, newest first: `version`, `aliases`, `registered_at` and its tags."""
@@ -150,15 +146,20 @@ class ForecasterRegistry:
                 client.log_artifact(version.run_id, str(path), _EVIDENCE)
 
     def evidence(self, version: RegisteredVersion) -> Evidence | None:
-        """What a version was judged by, or None where it never was or that cannot be read."""
+        """What a version was judged by; None where it never was. StorageError: it cannot be read."""
         mlflow = self.connect()
         try:
             with quiet():
+                kept = mlflow.artifacts.list_artifacts(run_id=version.run_id, artifact_path=_EVIDENCE)
+                if not kept:
+                    return None
                 folder = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=_EVIDENCE)
             frames = {path.stem: pl.read_parquet(path) for path in Path(folder).glob("*.parquet")}
             return Evidence.of_frames(frames, recipe=version.card.recipe)
-        except Exception:  # MLflow raises what its store raises: a file, a URI, a database
-            return None
+        except Exception as error:  # MLflow raises what its store raises: a file, a URI, a database
+            raise StorageError(
+                f"the evidence of model version {version.version} cannot be read: {type(error).__name__}"
+            ) from error
 
     def bar(self, bar: Bar) -> None:
         """Keep a recipe from becoming champion until it is allowed again."""
@@ -172,12 +173,9 @@ class ForecasterRegistry:
             self.connect().MlflowClient().delete_registered_model_tag(MODEL, f"{_BARRED}{recipe}")
 
     def barred(self, recipe: str) -> Bar | None:
-        """The bar on a recipe, if there is one."""
-        mlflow = self.connect()
-        try:
-            said = mlflow.MlflowClient().get_registered_model(MODEL).tags.get(f"{_BARRED}{recipe}")
-        except mlflow.exceptions.MlflowException:
-            return None
+        """The bar on a recipe, if there is one; StorageError where that cannot be read."""
+        model = self._asked(lambda client: client.get_registered_model(MODEL))
+        said = None if model is None else model.tags.get(f"{_BARRED}{recipe}")
         if said is None:
             return None
         read = json.loads(said)
@@ -185,17 +183,23 @@ class ForecasterRegistry:
         return Bar(recipe, read["version"], read["by"], read["reason"], at)
 
     def _aliases(self) -> Mapping[str, str]:
-        mlflow = self.connect()
-        try:
-            return {k: str(v) for k, v in mlflow.MlflowClient().get_registered_model(MODEL).aliases.items()}
-        except mlflow.exceptions.MlflowException:
-            return {}
+        model = self._asked(lambda client: client.get_registered_model(MODEL))
+        return {} if model is None else {name: str(held) for name, held in model.aliases.items()}
 
-    def _registered(self, mlflow: Any, found: Any) -> RegisteredVersion:
+    def _asked(self, question: Callable[[Any], Any]) -> Any:
+        """What MLflow's client answers, or None where there is no such thing. StorageError: no answer."""
+        try:
+            return question(self.connect().MlflowClient())
+        except Exception as error:  # MLflow raises what its database raises
+            if getattr(error, "error_code", "") in _NO_SUCH_THING:
+                return None
+            raise StorageError(f"the registry of models cannot be read: {_first_line(error)}") from error
+
+    def _registered(self, found: Any) -> RegisteredVersion:
         version = str(found.version)
         try:
             with quiet():
-                kept = mlflow.models.get_model_info(f"models:/{MODEL}/{version}").metadata
+                kept = self.connect().models.get_model_info(f"models:/{MODEL}/{version}").metadata
             card = ModelCard.model_validate(kept[_CARD])
         except Exception as error:
             raise StorageError(f"model version {version} cannot be read: {_first_line(error)}") from error

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from funding_pipeline.core.horizons import HORIZONS_HOURS
@@ -80,6 +81,17 @@ def test_a_champion_of_other_code(desk: ModelDesk, monkeypatch: pytest.MonkeyPat
     desk.tracking.registry.set_champion("1")
     monkeypatch.setattr(ForecasterSet, "predict", fails)
     forecast_by_the_baseline(desk, "cannot forecast: AttributeError: 'PointModel' object has no attribute")
+
+
+def test_a_champion_that_forecasts_no_number(desk: ModelDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ForecasterSet.predict
+
+    def half(self: ForecasterSet, features: pl.DataFrame) -> pl.DataFrame:
+        return whole(self, features).with_columns(q90=pl.lit(float("nan")))
+
+    desk.tracking.registry.set_champion("1")
+    monkeypatch.setattr(ForecasterSet, "predict", half)
+    forecast_by_the_baseline(desk, "cannot forecast: not every number is finite")
 
 
 def test_a_champion_whose_files_are_broken(desk: ModelDesk) -> None:

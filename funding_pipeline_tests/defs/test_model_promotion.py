@@ -106,6 +106,17 @@ def test_a_champion_keeps_what_it_was_judged_by(desk: ModelDesk) -> None:
     assert after.weeks.height == before.weeks.height > 0
 
 
+def test_nobody_beats_a_champion_whose_evidence_cannot_be_read(desk: ModelDesk) -> None:
+    judged(desk)
+    first = champion(desk)
+    for path in (desk.tracking.folder / "artifacts").rglob("weeks.parquet"):
+        path.write_bytes(b"broken")
+    shown = judged(desk)
+    assert "refused" in shown["verdict"]
+    assert any(f"the evidence of model version {first} cannot be read" in one for one in shown["reasons"])
+    assert champion(desk) == first
+
+
 def test_a_newer_fit_of_the_same_recipe_refreshes_the_champion(desk: ModelDesk) -> None:
     judged(desk)
     first = champion(desk)

@@ -85,3 +85,26 @@ def test_the_next_settlement_is_known_when_it_is_told() -> None:
     assert frame.height
     assert told.min() > hours(0.5)
     assert told.max() <= hours(8.5)
+
+
+def test_a_label_is_not_known_before_its_settlements_were_published() -> None:
+    rows = [(START + hours(8.0 * i), 1e-4, 8.0) for i in range(1, 9)]
+    late = START + hours(100)
+    third = pl.col("settled_at") == START + hours(24)
+    settled = settled_rows("alpha", "BTC/USDT:USDT", rows).with_columns(
+        pl.when(third).then(late).otherwise("known_at").alias("known_at")
+    )
+    times = pl.Series([START + hours(8), START + hours(32)])
+    frame = realised_funding(settled.lazy(), as_of=times, horizons_hours=[24])
+    assert frame["rate_per_hour"].is_not_null().all()
+    assert frame["known_at"].to_list() == [late, late]  # what comes behind a late row waits for it
+
+
+def test_a_label_between_settlements_waits_for_the_next() -> None:
+    rows = [(START + hours(8.0 * i), 1e-4, 8.0) for i in range(1, 6)]
+    settled = settled_rows("alpha", "BTC/USDT:USDT", rows)
+    frame = realised_funding(settled.lazy(), as_of=pl.Series([START + hours(9)]), horizons_hours=[24])
+    assert frame["known_at"].item() == START + hours(40)
+    shorter = settled.filter(pl.col("settled_at") < START + hours(40))
+    again = realised_funding(shorter.lazy(), as_of=pl.Series([START + hours(9)]), horizons_hours=[24])
+    assert again["rate_per_hour"].item() is None

@@ -149,3 +149,11 @@ def test_baseline_intervals_cover_and_one_time_alone_is_the_same(
     moment = later["as_of"][-1]
     alone = made.predict(panel.filter(pl.col("as_of") == moment))
     assert alone.equals(later.filter(pl.col("as_of") == moment))
+
+
+def test_a_hole_in_the_history_leaves_no_block_empty(rows: pl.DataFrame) -> None:
+    days = (pl.col("as_of") - START).dt.total_days()
+    holed = rows.filter((days < 10) | (days > 70))
+    blocks = held_out_blocks(holed, horizon_hours=24, blocks=4)
+    assert min(block.height for _, block in blocks) > holed.height // 8
+    assert_frame_equal(pl.concat([block for _, block in blocks]), holed)

@@ -127,7 +127,8 @@ def test_findings_are_in_words_and_a_few_features_are_none() -> None:
         [(START, "error", "24 h", -0.1, 0.02, "drifted", 9)], schema=DRIFT_SCHEMA, orient="row"
     )
     assert findings(error) == [
-        "24 h: error +10.0% against the baseline's since training; 19 weeks in 20 were better than -2.0%"
+        "24 h: error +10.0% against the baseline's since training; all but the worst weeks of its "
+        "evidence were better than -2.0%"
     ]
 
 

@@ -9,6 +9,7 @@ from polars.testing import assert_frame_equal
 from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.horizons import NEXT_SETTLEMENT
 from funding_pipeline.core.tables import FORECASTS
+from funding_pipeline.models import forecaster_set
 from funding_pipeline.models.config import ForecasterConfig
 from funding_pipeline.models.forecaster_set import ForecasterSet, train_set
 from funding_pipeline_tests.features.synthetic_market import START
@@ -44,6 +45,16 @@ def test_a_recipe_is_the_same_for_other_rows_and_another_for_other_settings(
     assert first.recipe == later.recipe
     assert first.train_end < later.train_end
     assert other.recipe != first.recipe
+
+
+@pytest.mark.parametrize("offered", ["MODEL_FEATURES", "SPREAD_FEATURES"])
+def test_a_recipe_knows_the_features_of_forecast_and_interval(
+    offered: str, config: ForecasterConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = forecaster_set.recipe_of({24: config})
+    fewer = getattr(forecaster_set, offered)[1:]
+    monkeypatch.setattr(forecaster_set, offered, fewer)
+    assert forecaster_set.recipe_of({24: config}) != before
 
 
 def test_too_little_history_names_the_horizon(

@@ -168,3 +168,20 @@ def test_days_are_paired() -> None:
     mine = pl.DataFrame({"day": [MONDAY, MONDAY + timedelta(days=1)], "return": [0.1, 0.2]})
     theirs = pl.DataFrame({"day": [MONDAY + timedelta(days=1)], "return": [0.3]})
     assert paired_days(mine, theirs).rows() == [(MONDAY + timedelta(days=1), 0.2, 0.3)]
+
+
+def test_what_is_no_number_is_no_evidence() -> None:
+    known, gap = evidence(weeks=WEEKS), evidence(weeks=WEEKS)
+    first = pl.col("week") < datetime(2024, 3, 1, tzinfo=UTC)
+    holed = gap.weeks.with_columns(
+        pl.when(first).then(float("nan")).otherwise("model_error").alias("model_error")
+    )
+    days = gap.days.with_columns(
+        pl.when(pl.col("day") > date(2024, 6, 1)).then(None).otherwise("model_return").alias("model_return")
+    )
+    verdict = judged(Evidence("new", holed, days))
+    assert all(one.difference is None or np.isfinite(one.difference) for one in verdict.comparisons)
+    counted = {one.what: one.weeks for one in verdict.comparisons}
+    before = {one.what: one.weeks for one in judged(known).comparisons}
+    assert counted["skill of differentials, 168 h"] == before["skill of differentials, 168 h"] - 9
+    assert counted["net profit"] < before["net profit"] // 2

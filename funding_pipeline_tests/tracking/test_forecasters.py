@@ -181,7 +181,7 @@ def test_a_store_that_cannot_be_read_is_said_and_is_not_the_same_as_no_model(tmp
     """Else a broken store would stop a rebalance, or make a challenger champion that a person has barred."""
     (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 1000)
     registry = ModelTracking(tmp_path).registry
-    with pytest.raises(StorageError, match="registry of models cannot be read: .*not a database"):
+    with pytest.raises(StorageError, match=r"registry of models cannot be read: .*not a database"):
         registry.of_alias(CHAMPION)
     with pytest.raises(StorageError, match="registry of models cannot be read"):
         registry.barred("0" * 12)

@@ -16,6 +16,11 @@ def test_the_first_release_is_in_it() -> None:
     assert documented_trials() == sum(entry.trials for entry in entries)
 
 
+def test_the_second_release_is_in_it() -> None:
+    second = [entry.trials for entry in load_documented_trials() if entry.release == "2"]
+    assert sum(second) == 241 + 47 + (13 + 8)  # docs/forecasting.md: forecasts, quantiles; two of `tune`
+
+
 def test_a_backtest_counts_them_unless_told_more() -> None:
     period = {"start": synthetic.START, "end": synthetic.START.replace(year=synthetic.START.year + 1)}
     assert BacktestConfig(**period).trials == documented_trials()
