@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,15 @@ def household(tmp_path: Path):
     made = Household(tmp_path)
     yield made
     made.supervisor.stop()
+
+
+@pytest.fixture(autouse=True)
+def sigterm_is_heard() -> Iterator[None]:
+    """Dagster gives SIGTERM the handler of SIGINT back after a run in this process; beside a shell's
+    background job, which ignores SIGINT, nobody would hear it any more."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def await_that(condition: Callable[[], object]) -> None:
