@@ -114,31 +114,16 @@ def _labels(grid: pl.DataFrame, settlements: pl.DataFrame, horizon: int) -> pl.D
 
 def _told_at(grid: pl.DataFrame, settlements: pl.DataFrame, *, hours: int) -> pl.Series:
     """When the first settlement at or after as_of + hours was known, row for row of `grid`; null: none is."""
-    at = (pl.col("as_of") + timedelta(hours=hours)).alias("at")
-    coming = settlements.lazy().select(*INSTRUMENT, "settled_at", pl.col("known_at").alias("told_at"))
-    joined = (
-        grid.lazy()
-        .select(*INSTRUMENT, at)
-        .with_row_index("row")
-        .sort("at")
-        .join_asof(
-            coming.sort("settled_at"),
-            left_on="at",
-            right_on="settled_at",
-            by=list(INSTRUMENT),
-            strategy="forward",
-            check_sortedness=False,
-        )
-    )
-    return joined.sort("row").collect()["told_at"]
+    at = grid.with_columns(pl.col("as_of") + timedelta(hours=hours)).with_row_index("row")
+    return _first_settlement(at, settlements, or_at=True).sort("row").collect()["told_at"]
 
 
-def _next_settlement(grid: pl.DataFrame, settlements: pl.DataFrame) -> pl.DataFrame:
-    """The first settlement after as_of; null where its interval did not begin by then: one is missing."""
+def _first_settlement(grid: pl.DataFrame, settlements: pl.DataFrame, *, or_at: bool) -> pl.LazyFrame:
+    """`grid` with the first settlement after as_of (`or_at`: or at it), nulls where there is none."""
     coming = settlements.lazy().select(
         *INSTRUMENT, "settled_at", "interval_hours", "rate_per_hour", pl.col("known_at").alias("told_at")
     )
-    joined = (
+    return (
         grid.lazy()
         .sort("as_of")
         .join_asof(
@@ -147,12 +132,16 @@ def _next_settlement(grid: pl.DataFrame, settlements: pl.DataFrame) -> pl.DataFr
             right_on="settled_at",
             by=list(INSTRUMENT),
             strategy="forward",
-            allow_exact_matches=False,
+            allow_exact_matches=or_at,
             coalesce=False,
             check_sortedness=False,
         )
-        .drop_nulls("settled_at")
     )
+
+
+def _next_settlement(grid: pl.DataFrame, settlements: pl.DataFrame) -> pl.DataFrame:
+    """The first settlement after as_of; null where its interval did not begin by then: one is missing."""
+    joined = _first_settlement(grid, settlements, or_at=False).drop_nulls("settled_at")
     whole = (pl.col("settled_at") - pl.col("as_of")).dt.total_seconds() <= pl.col("interval_hours") * 3600
     rate = pl.when(whole).then("rate_per_hour")
     plateau = on_plateau(pl.col("rate_per_hour")).cast(pl.Float64)
