@@ -22,8 +22,8 @@ from pydantic_settings import (
 
 from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.core.market import Market
+from funding_pipeline.core.risk_limits import RiskLimits, limits_at
 from funding_pipeline.execution.config import ExecutionConfig
-from funding_pipeline.execution.limits import RiskLimits, limits_at
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.trading.setup import TradingMode, TradingSetup
 

@@ -18,8 +18,8 @@ from funding_pipeline.chaos.lives import World, crash_text, open_venue, open_ven
 from funding_pipeline.chaos.violation import Violation
 from funding_pipeline.chaos.virtual_time import PROCESS, VirtualLoop, end_process
 from funding_pipeline.core.errors import JournalError
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.config import ExecutionConfig
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.guard.alerts import Alerts
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.guard import Guard

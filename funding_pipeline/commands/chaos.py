@@ -20,9 +20,9 @@ from funding_pipeline.chaos.october_2025.plot import october_plot
 from funding_pipeline.chaos.october_2025.story import Story
 from funding_pipeline.chaos.side_by_side import run
 from funding_pipeline.core.errors import SettingsError
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.execution.config import ExecutionConfig
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.market.simulated import SimulatedMarket
 from funding_pipeline.storage.backtest_files import write_whole

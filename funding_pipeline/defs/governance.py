@@ -17,11 +17,11 @@ from pydantic import Field
 
 from funding_pipeline.core.errors import FundingPipelineError
 from funding_pipeline.core.governance import TradingState
+from funding_pipeline.core.risk_limits import limit_names
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.run_tags import GOVERNANCE_RUN
 from funding_pipeline.defs.trading_state import state_event
 from funding_pipeline.defs.trading_view import Clock, clock_of
-from funding_pipeline.execution.limits import limit_names
 from funding_pipeline.execution.states import Actor
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.journal import Journal

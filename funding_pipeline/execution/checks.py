@@ -10,11 +10,11 @@ from decimal import Decimal
 from fractions import Fraction
 
 from funding_pipeline.core.governance import LimitBreach
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.book import ZERO, BookState
 from funding_pipeline.execution.exposure import beta_of
 from funding_pipeline.execution.findings import Case, Finding, Stage, breached, unknown
 from funding_pipeline.execution.judged_base import KEPT, JudgedBase, JudgedLeg
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.execution.market_facts import is_finite, is_known_amount
 from funding_pipeline.market_data.instruments import DOLLARS
 

@@ -11,9 +11,9 @@ from enum import IntEnum
 from fractions import Fraction
 
 from funding_pipeline.core.governance import LimitBreach, TradingState
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.book import BookState
 from funding_pipeline.execution.judged_base import KEPT, NOTHING, WHOLE, JudgedBase
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.execution.market_facts import MarketFacts
 
 

@@ -25,11 +25,11 @@ from funding_pipeline.core.governance import (
     TargetPosition,
     TradingState,
 )
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution import caps, checks, margin_caps, market_gate, neutrality
 from funding_pipeline.execution.book import BookState
 from funding_pipeline.execution.findings import Case, Finding, Stage, parts
 from funding_pipeline.execution.judged_base import KEPT, WHOLE, JudgedBase, JudgedLeg, judged_bases
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.execution.market_facts import MarketFacts
 from funding_pipeline.execution.neutrality import Positions, Row, Shares
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.exposure import exposure
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.guard import hedging, marks, sizes, solvency, trust
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.findings import Finding, GuardAction, Symptom

@@ -1,6 +1,6 @@
 """How the guard looks and how patient it is. All seconds are real ones at speed 1.
 
-What lives here: values. What does not: limits of risk (`execution.limits`), which the guard applies as they
+What lives here: values. What does not: limits of risk (`core.risk_limits`), which the guard applies as they
 are, or what follows from a breach (`assessment`).
 """
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from funding_pipeline.core.errors import FundingPipelineError
 from funding_pipeline.core.governance import Alert, Heartbeat, StateRecord
-from funding_pipeline.execution.limits import RiskLimits
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.states import is_stricter
 from funding_pipeline.guard.alerts import Alerts
 from funding_pipeline.guard.assessment import Lasting, assess

@@ -7,8 +7,8 @@ What lives here: the check, with what is known of venues that are silent. What d
 from collections.abc import Iterator
 from decimal import Decimal
 
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.exposure import Exposure
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.findings import Symptom
 from funding_pipeline.guard.seen import Seen

@@ -14,9 +14,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from funding_pipeline.core.governance import IntentRecord, RiskVerdict, TargetPosition
+from funding_pipeline.core.risk_limits import RiskLimits, tighter_direction
 from funding_pipeline.execution.book import ZERO, BookState, VenueBook
 from funding_pipeline.execution.judged_base import balanced, judged_bases
-from funding_pipeline.execution.limits import RiskLimits, tighter_direction
 from funding_pipeline.execution.market_facts import MarketFacts
 from funding_pipeline.execution.states import Permission
 from funding_pipeline.execution.verdict import judge

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.exposure import Exposure, LegExposure
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.findings import Symptom
 

@@ -6,10 +6,10 @@ what is believed (`marks`, `trust`).
 
 from collections.abc import Iterator, Mapping
 
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.book import BookState
 from funding_pipeline.execution.checks import loss_breaches
 from funding_pipeline.execution.exposure import Exposure, LegExposure, VenueExposure
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.findings import GuardAction, Symptom
 from funding_pipeline.guard.sizes import ALERTING_BETA

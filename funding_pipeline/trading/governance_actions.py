@@ -16,7 +16,7 @@ from typing import Literal
 
 from funding_pipeline.core.errors import GovernanceError, VenueUnavailableError
 from funding_pipeline.core.governance import Alert, StateRecord, TradingState
-from funding_pipeline.execution.limits import RiskLimits, tighter_direction
+from funding_pipeline.core.risk_limits import RiskLimits, tighter_direction
 from funding_pipeline.execution.states import Actor, require_arming, require_transition
 from funding_pipeline.market.choice import MarketTime
 from funding_pipeline.storage.journal import Journal, utc_now

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from funding_pipeline.core.errors import CredentialsError, VenueError, VenueUnavailableError
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.config import ExecutionConfig
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.execution.states import Arming, Permission
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.trading.executor import Executor

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from funding_pipeline.core.risk_limits import RiskLimits, limits_at
 from funding_pipeline.execution.config import ExecutionConfig
-from funding_pipeline.execution.limits import RiskLimits, limits_at
 from funding_pipeline.venues.connection import Connection
 
 TradingMode = Literal["paper", "live"]

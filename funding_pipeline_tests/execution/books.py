@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from funding_pipeline.core.governance import RiskVerdict, TargetPosition, TradingState
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.core.trading import Balance, LeverageTier, PositionState
 from funding_pipeline.execution.book import BookState, VenueBook
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.execution.market_facts import InstrumentFacts, LegKey, MarketFacts
 from funding_pipeline.execution.market_state import calm_state
 from funding_pipeline.execution.verdict import judge

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from funding_pipeline.core.governance import RiskVerdict
-from funding_pipeline.execution.limits import RiskLimits
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.market_state import MarketState, Unusual, calm_state, market_state_of
 from funding_pipeline.models.market_state import MARKET_STATE_SCHEMA
 from funding_pipeline.models.regimes import CALM_CARRY, STRESS

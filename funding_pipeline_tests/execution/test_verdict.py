@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from funding_pipeline.core.errors import GovernanceError
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.checks import loss_breaches
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline_tests.execution.books import (
     FLAT,
     HELD,

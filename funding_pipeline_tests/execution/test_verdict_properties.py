@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from funding_pipeline.core.governance import RiskVerdict, TradingState
+from funding_pipeline.core.risk_limits import RiskLimits, tighter_direction
 from funding_pipeline.execution.book import BookState
-from funding_pipeline.execution.limits import RiskLimits, tighter_direction
 from funding_pipeline.execution.market_facts import MarketFacts
 from funding_pipeline.execution.market_state import MarketState, Unusual, calm_state
 from funding_pipeline.models.regimes import REGIMES

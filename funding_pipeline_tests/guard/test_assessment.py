@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from funding_pipeline.core.governance import StateRecord
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.core.trading import OrderState
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.guard.assessment import Assessment, Lasting, assess
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.findings import Finding

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funding_pipeline.core.governance import IntentRecord, OrderIntent, RiskVerdict, client_order_id
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.core.trading import OrderRequest
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.findings import Finding
 from funding_pipeline.guard.seen import Seen

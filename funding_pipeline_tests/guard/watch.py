@@ -8,9 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.core.trading import OrderRequest
 from funding_pipeline.execution.config import ExecutionConfig
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.guard.alerts import Alerts
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.findings import GuardReport

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.book import VenueBook
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.trading.closing import SettlementStatement, close_settlement
 from funding_pipeline.trading.session import TradingSession, open_session
 from funding_pipeline.trading.setup import TradingSetup

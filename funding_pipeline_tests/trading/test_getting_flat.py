@@ -9,8 +9,8 @@ import pytest
 
 from funding_pipeline.core.errors import ExecutionLockedError, GovernanceError, VenueUnavailableError
 from funding_pipeline.core.governance import StateRecord
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.config import ExecutionConfig
-from funding_pipeline.execution.limits import RiskLimits
 from funding_pipeline.execution.states import Actor
 from funding_pipeline.market.choice import connector
 from funding_pipeline.storage.journal import Journal

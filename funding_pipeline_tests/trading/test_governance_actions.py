@@ -7,7 +7,7 @@ import pytest
 
 from funding_pipeline.core.errors import GovernanceError, SettingsError
 from funding_pipeline.core.governance import Alert, Heartbeat
-from funding_pipeline.execution.limits import RiskLimits
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.states import Actor
 from funding_pipeline.market.choice import MarketTime, connector
 from funding_pipeline.storage.journal import Journal

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from funding_pipeline.core.errors import GovernanceError
-from funding_pipeline.execution.limits import RiskLimits
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.market_state import calm_state
 from funding_pipeline.portfolio.plan import LEG_SCHEMA
 from funding_pipeline.trading.facts_reading import FactsReader

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from funding_pipeline.execution.limits import RiskLimits
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.trading.session import TradingSession
 from funding_pipeline.trading.setup import TradingSetup

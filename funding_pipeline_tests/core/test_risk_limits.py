@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funding_pipeline.core.errors import SettingsError
-from funding_pipeline.execution.limits import RiskLimits, limit_names, limits_at, tighter_direction
+from funding_pipeline.core.risk_limits import RiskLimits, limit_names, limits_at, tighter_direction
 
 LIMITS = RiskLimits()
 YEAR = datetime(2025, 1, 1, tzinfo=UTC)
