@@ -27,7 +27,9 @@ from funding_pipeline.defs.statements import statement_assets
 from funding_pipeline.defs.trading import trading_assets
 from funding_pipeline.defs.trading_state import trading_state_spec
 from funding_pipeline.defs.training import training_automation
-from funding_pipeline.defs.validation import validation_assets
+from funding_pipeline.defs.validation import backtest
+from funding_pipeline.defs.validation_report import validation_report
+from funding_pipeline.defs.validation_studies import validation_studies
 from funding_pipeline.settings import Settings, load_settings
 
 
@@ -62,7 +64,9 @@ def build_definitions(
             *trading_assets(),
             *statement_assets(),
             trading_state_spec(),
-            *validation_assets(),
+            backtest,
+            validation_studies,
+            validation_report,
         ],
         asset_checks=[*quality_checks(by_venue), *drift_checks()],
         jobs=[*research, *trading, *training, *governance_jobs(), *model_jobs()],

@@ -71,6 +71,9 @@ class Settings(BaseSettings):
         default=[], description="risk limits, [[limits]] in funding.toml, each with `effective_from`"
     )
     execution: dict[str, Any] = Field(default={}, description="how orders are carried out, [execution]")
+    portfolio: dict[str, Any] = Field(
+        default={}, description="what the plan may do, [portfolio]: fields of PortfolioConfig"
+    )
     alert_urls: str = Field(default="", repr=False, description="apprise services to tell, by commas")
     escalation_urls: str = Field(
         default="", repr=False, description="services that are told when something critical goes on"
@@ -135,9 +138,22 @@ class Settings(BaseSettings):
         days = f"{self.simulated_from:%Y%m%d}-{self.simulated_to:%Y%m%d}"
         return f"simulated-{self.seed}-{days}"
 
-    def portfolio_config(self) -> PortfolioConfig:
-        """How capital may be used, with the settings that a user has changed."""
-        return PortfolioConfig(capital_usd=self.capital_usd, rebalance_every_hours=self.rebalance_every_hours)
+    def portfolio_config(self, at: datetime | None = None) -> PortfolioConfig:
+        """How capital may be used, with the settings that a user has changed.
+
+        Within the risk limits in force at `at`; without a moment, the newest.
+        """
+        newest = max(self._risk_limits(), key=lambda limits: limits.effective_from)
+        own = {
+            "capital_usd": self.capital_usd,
+            "rebalance_every_hours": self.rebalance_every_hours,
+            "risk_limits": newest if at is None else self.risk_limits(at),
+        }
+        try:
+            return PortfolioConfig(**{**self.portfolio, **own})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise SettingsError(f"[portfolio] {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     def open_market(self) -> Market:
         """The market of these settings; raises MarketDataError or SettingsError naming what is wrong."""

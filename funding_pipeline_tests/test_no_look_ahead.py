@@ -73,7 +73,7 @@ class Outcome:
 
 def _outcome(market: Market, *, end: datetime) -> Outcome:
     tables = market_tables(market)
-    panel = research_panel(tables, start=START, end=end, every_hours=24, horizon_hours=HORIZON_HOURS)
+    panel = research_panel(tables, start=START, end=end, every_hours=24, horizons_hours=(HORIZON_HOURS,))
     forecasts = walk_forward_forecasts(
         panel, start=TRADE_FROM, end=end, horizon_hours=HORIZON_HOURS
     ).forecasts

@@ -1,5 +1,6 @@
 """Settings: environment, defaults and one clear error."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,23 @@ def test_markets_do_not_share_state(tmp_path: Path) -> None:
     one, other = Settings(seed=1), Settings(seed=2)
     recorded = Settings(market="recorded", data=tmp_path)
     assert len({one.state_dir, other.state_dir, recorded.state_dir}) == 3
+
+
+def test_the_plan_follows_the_file_within_the_limits_in_force(tmp_path: Path) -> None:
+    (tmp_path / "funding.toml").write_text(
+        'capital_usd = 500000.0\n[portfolio]\nno_trade_multiple = 2.0\n'
+        '[[limits]]\nmax_venue_beta_usd = 5000.0\n'
+        '[[limits]]\neffective_from = 2025-01-01T00:00:00Z\nmax_venue_beta_usd = 1000.0\n',
+        "utf-8",
+    )  # fmt: skip
+    settings = load_settings()
+    before = settings.portfolio_config(datetime(2024, 1, 1, tzinfo=UTC))
+    assert (before.capital_usd, before.no_trade_multiple) == (500_000.0, 2.0)
+    assert before.governance.max_venue_beta_usd == 5_000.0
+    assert settings.portfolio_config().governance.max_venue_beta_usd == 1_000.0
+
+
+def test_a_wrong_field_of_the_plan_is_named(tmp_path: Path) -> None:
+    (tmp_path / "funding.toml").write_text("[portfolio]\nleg_cap_fraction = 7\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"\[portfolio\] leg_cap_fraction"):
+        load_settings().portfolio_config()

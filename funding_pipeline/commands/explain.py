@@ -42,7 +42,7 @@ def explain(*, data: Path, at: datetime, base: str | None, horizon_hours: int) -
         start=market.span().start,
         end=at,
         every_hours=_EVERY_HOURS,
-        horizon_hours=horizon_hours,
+        horizons_hours=(horizon_hours,),
     )
     forecaster = fit_forecaster(panel.features, panel.labels, horizon_hours=horizon_hours, train_end=at)
     told = forecaster.predict(chosen).join(forecast_reasons(forecaster, chosen), on=_KEYS)

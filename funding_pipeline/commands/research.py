@@ -4,25 +4,30 @@ They read the folder directly and share every function with the assets; nothing 
 """
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from funding_pipeline.commands.console import console, counter
+from funding_pipeline.commands.research_studies import write_studies_and_report
 from funding_pipeline.core.errors import InsufficientHistoryError, StorageError
+from funding_pipeline.core.horizons import path_horizons
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.market.recorded import RecordedMarket
 from funding_pipeline.market_data.normalization import normalized_market
+from funding_pipeline.models.regimes import market_regime
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.storage.backtest_files import write_backtest
 from funding_pipeline.validation.backtest import BacktestConfig, run_backtest
 from funding_pipeline.validation.research import (
     forecasts_trained_once,
     research_panel,
-    walk_forward_forecasts,
+    walk_forward_by_horizon,
 )
 
 
@@ -36,10 +41,12 @@ def backtest(
     horizon_hours: int,
     with_baselines: bool,
     trials: int,
+    with_studies: bool = False,
 ) -> None:
     """Back-test a folder's history and write summary.json and the Parquet files into `out`.
 
-    `trials`: models tried before this one, by which the Sharpe ratio is deflated.
+    `trials`: models tried before this one, by which the Sharpe ratio is deflated. `with_studies`: run the
+    studies and replays as well and write studies.json and report.html.
     """
     _require_writable(out)
     market, tables = open_folder(data)
@@ -50,27 +57,46 @@ def backtest(
         start=market.span().start,
         end=last,
         every_hours=portfolio.rebalance_every_hours,
-        horizon_hours=horizon_hours,
+        horizons_hours=path_horizons(horizon_hours),
     )
     _require_overlap(panel.features, start=start, end=last)
     console.print("walk-forward forecasts ...")
-    forecasts = walk_forward_forecasts(
-        panel, start=start, end=last, horizon_hours=horizon_hours, progress=counter("fold")
+    forecasts = walk_forward_by_horizon(
+        panel,
+        planning_hours=horizon_hours,
+        horizons_hours=path_horizons(horizon_hours),
+        start=start,
+        end=last,
+        progress=counter("fold"),
     ).forecasts
     console.print("back-test ...")
+    config = BacktestConfig(
+        start=start, end=last, portfolio=portfolio, with_baselines=with_baselines, trials=trials
+    )
     result = run_backtest(
         tables=tables,
         forecasts=forecasts,
         terms=load_venue_terms(),
-        config=BacktestConfig(
-            start=start, end=last, portfolio=portfolio, with_baselines=with_baselines, trials=trials
-        ),
+        config=config,
         progress=counter("decision", every=300),
     )
-    summary = write_backtest(result, out, market=market)
+    summary: Mapping[str, Any] = write_backtest(result, out, market=market)
+    if with_studies:
+        summary = write_studies_and_report(
+            result,
+            out,
+            market=market,
+            tables=tables,
+            forecasts=forecasts,
+            config=config,
+            summary=summary,
+            regimes=market_regime(panel.features),
+        )
     headline = {key: summary[key] for key in ("net_return_annual", "sharpe", "max_drawdown", "turnover")}
     console.print_json(json.dumps(headline))
-    console.print(f"written: {out}/summary.json, equity, trades, positions, funding (Parquet)")
+    console.print(f"[bold]verdict[/] {summary['verdict']['sentences'][0]}", soft_wrap=True)
+    more = ", studies.json, report.html" if with_studies else ""
+    console.print(f"written: {out}/summary.json{more}, equity, trades, positions, funding and more (Parquet)")
 
 
 def forecast(
@@ -92,7 +118,7 @@ def forecast(
         start=market.span().start,
         end=min(end, market.span().end),
         every_hours=every_hours,
-        horizon_hours=horizon_hours,
+        horizons_hours=(horizon_hours,),
     )
     _require_overlap(panel.features, start=start, end=end)
     console.print(f"training on rows known before {train_end:%Y-%m-%d %H:%M} UTC ...")

@@ -31,6 +31,9 @@ def backtest(
     every: Annotated[str, typer.Option(help="Time between decisions, such as 8h.")] = "8h",
     horizon: Horizon = "168h",
     baselines: Annotated[bool, typer.Option(help="Run the baselines beside it.")] = True,
+    studies: Annotated[
+        bool, typer.Option("--studies", help="Other bands, costs, capital, crises; writes report.html, too.")
+    ] = False,
 ) -> None:
     """Back-test recorded history; every decision uses only what was known then."""
     from funding_pipeline.commands.period import parse_hours, parse_period
@@ -50,6 +53,7 @@ def backtest(
         portfolio=portfolio,
         horizon_hours=parse_hours(horizon, option="--horizon"),
         with_baselines=baselines,
+        with_studies=studies,
         trials=trials_ever(load_settings(market="recorded", data=data).state_dir / "mlflow"),
     )
 

@@ -18,9 +18,11 @@ from funding_pipeline.defs.validation import report_dir
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.backtest_files import REPORT, read_summary
 from funding_pipeline.storage.lake import Lake
+from funding_pipeline.validation.baseline_runs import CEILINGS
 
 _PERCENT_PER_YEAR = 24 * 365 * 100
 _LEGS_SHOWN = 14
+_KILLS_SHOWN = 3
 _SOURCES = ("funding", "basis", "fees", "slippage")
 
 
@@ -122,11 +124,15 @@ def _print_backtest(summary: Mapping[str, Any]) -> None:
     table = _table("", "net/yr", "hedged", "Sharpe", "drawdown", "turnover", *_SOURCES)
     _add_figures(table, "optimiser with the model", {**summary, "venue_neutral": summary})
     for name, figures in summary["baselines"].items():
-        _add_figures(table, name, figures)
+        _add_figures(table, f"{name} (knows the future)" if name in CEILINGS else name, figures)
     console.print(
         f"[bold]back-test[/] {summary['from'][:10]} to {summary['to'][:10]}, on capital (P&L in USD):"
     )
     console.print(table)
+    told = summary["verdict"]
+    console.print(f"[bold]verdict[/] {escape(told['sentences'][0])}", soft_wrap=True)
+    for text in told["kills"][:_KILLS_SHOWN]:
+        console.print(f"  [dim]{escape(text)}[/]", soft_wrap=True)
     console.print(
         "[dim]daily UTC returns on capital, 365 days a year, arithmetic, no compounding; "
         "hedged: net/yr with its beta hedged on every venue[/]"

@@ -76,7 +76,7 @@ def _of_folder(data: Path, plan: StudyPlan, every_hours: int) -> tuple[ResearchP
         start=market.span().start,
         end=end,
         every_hours=every_hours,
-        horizon_hours=plan.protocol.horizon_hours,
+        horizons_hours=(plan.protocol.horizon_hours,),
     )
     return panel, market.label
 

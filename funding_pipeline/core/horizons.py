@@ -2,6 +2,8 @@
 
 NEXT_SETTLEMENT = 0
 """Horizon of the next settlement alone, whenever an instrument's interval brings it."""
+FIRST_STAGE_HOURS = 24
+"""Where the path that a plan is made along has its first bend."""
 HORIZONS_HOURS = (NEXT_SETTLEMENT, 24, 72, 168)
 
 
@@ -13,3 +15,8 @@ def horizon_text(horizon_hours: int) -> str:
 def horizons_with(planning_hours: int) -> tuple[int, ...]:
     """Every horizon that is forecast, the plan's own among them, ascending."""
     return tuple(sorted({*HORIZONS_HOURS, planning_hours}))
+
+
+def path_horizons(planning_hours: int) -> tuple[int, ...]:
+    """Horizons of the path that a plan is made along: its own, and before it the first day."""
+    return tuple(sorted({min(FIRST_STAGE_HOURS, planning_hours), planning_hours}))

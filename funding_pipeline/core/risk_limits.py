@@ -1,7 +1,8 @@
 """The limits of risk as one typed value: names with units, bounds, defaults, version, effective date.
 
 What lives here: numbers, and how they may be changed while the system runs (only made tighter). What does
-not: measuring a book (`execution.exposure`), applying limits to a plan (`execution.verdict`, `portfolio.limits`), or how the plan is found.
+not: measuring a book (`execution.exposure`), applying limits to a plan (`execution.verdict`,
+`portfolio.limits`), or how the plan is found.
 
 Defaults are for 1,000,000 USD over five or six venues: a notch outside what the portfolio construction
 plans with, so that a plan which keeps its own limits passes, also after prices have moved a little.

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from funding_pipeline.core.errors import SettingsError
 
 ReferencePrice = Literal["mark", "index", "oracle"]
+VolumeUnit = Literal["base", "contracts", "unknown"]
 
 
 class VenueTerms(BaseModel):
@@ -34,6 +35,18 @@ class VenueTerms(BaseModel):
     settlement_window_seconds: float = Field(
         ge=0, le=600, description="no trading this close to a settlement"
     )
+    candle_volume_unit: VolumeUnit = Field(
+        default="unknown", description="unit of a candle's volume, linear contracts"
+    )
+    inverse_candle_volume_unit: VolumeUnit = Field(
+        default="unknown", description="unit of a candle's volume, inverse contracts"
+    )
+    assumed_maintenance_fraction: float = Field(
+        default=0.01, gt=0, lt=1, description="maintenance margin per notional where no tiers are known"
+    )
+    assumed_thin_maintenance_fraction: float = Field(
+        default=0.025, gt=0, lt=1, description="the same outside `liquid_bases`"
+    )
     assumed: bool = False
 
     def half_spread(self, base: str) -> float:
@@ -44,6 +57,18 @@ class VenueTerms(BaseModel):
     def is_thin(self, base: str) -> bool:
         """True where the venue's book in `base` is shallow and positions must stay small."""
         return self.liquid_bases is not None and base not in self.liquid_bases
+
+    def volume_unit(self, *, is_inverse: bool) -> VolumeUnit:
+        """What the volume of a candle counts: quoted units of the base, contracts, or not known."""
+        return self.inverse_candle_volume_unit if is_inverse else self.candle_volume_unit
+
+    def maintenance_fraction(self, base: str) -> float:
+        """Maintenance margin per notional, a fraction, assumed where the venue's tiers are not known."""
+        return (
+            self.assumed_thin_maintenance_fraction
+            if self.is_thin(base)
+            else self.assumed_maintenance_fraction
+        )
 
 
 def load_venue_terms() -> Mapping[str, VenueTerms]:

@@ -76,6 +76,11 @@ def table_of(rows: Sequence[Mapping[str, Any]], *, most: int = 80) -> dg.Metadat
     return table_preview(pl.DataFrame(plain, infer_schema_length=None), rows=most)
 
 
+def bullets(lines: Sequence[str], *, none: str = "none") -> dg.MetadataValue[str]:
+    """Sentences as a markdown list; `none` where there is no sentence."""
+    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines) or none)
+
+
 def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 

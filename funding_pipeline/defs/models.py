@@ -4,6 +4,7 @@ What lives here: training, and reading what was forecast. What does not: which m
 (`model_promotion`), the forecast of a decision (`latest_forecasts`).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -61,10 +62,10 @@ def read_panel(lake: Lake) -> ResearchPanel:
     return ResearchPanel(features=read_features(lake), labels=lake.scan(LABELS).collect())
 
 
-def read_history(lake: Lake, *, horizon_hours: int | None = None) -> pl.DataFrame:
-    """Walk-forward forecasts (FORECASTS) of one horizon, or of all."""
+def read_history(lake: Lake, *, horizons_hours: Sequence[int] | None = None) -> pl.DataFrame:
+    """Walk-forward forecasts (FORECASTS) of some horizons, or of all."""
     rows = lake.scan(FORECAST_HISTORY).select(*FORECASTS.columns)
-    chosen = rows if horizon_hours is None else rows.filter(pl.col("horizon_hours") == horizon_hours)
+    chosen = rows if horizons_hours is None else rows.filter(pl.col("horizon_hours").is_in(horizons_hours))
     return chosen.collect()
 
 

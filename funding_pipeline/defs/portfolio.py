@@ -5,6 +5,7 @@ import polars as pl
 
 from funding_pipeline.core.clock import first_and_last
 from funding_pipeline.core.errors import InsufficientHistoryError
+from funding_pipeline.core.horizons import path_horizons
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.tables import FORECASTS
 from funding_pipeline.core.venue_terms import load_venue_terms
@@ -64,11 +65,37 @@ def portfolio_plan(
             **md.stored(PLAN, version, rows=legs.height, market_label=market.label),
             **_forecaster(lake),
             **{key: md.rounded(value) for key, value in plan.summary.items()},
+            **_explained(plan, suffix=md.suffix(market)),
             **data_versions(lake),
             "legs": md.table_preview(_readable(legs), rows=80),
             "plan_plot": md.plot(plots.plan_legs(legs, suffix=md.suffix(market))),
         }
     )
+
+
+def _explained(plan: PortfolioPlan, *, suffix: str) -> dict[str, dg.MetadataValue[str]]:
+    """What the plan says of itself, to be read: losses as a picture, limits' worth and collateral as text."""
+    told = plan.summary
+    collateral = told["collateral_plan"]
+    days = collateral["break_even_days"]
+    proposed = (
+        f"To be done by a person, never by the system: costs {collateral['cost_usd']:,.0f} USD, gains "
+        f"{collateral['gain_usd_per_year']:,.0f} USD a year"
+        + (f", earned back in {days:,.1f} days" if days is not None else "")
+    )
+    moves = md.table_of(collateral["moves"]).value if collateral["moves"] else ""
+    return {
+        "scenario_losses_plot": md.plot(
+            plots.scenario_losses(
+                told["scenario_losses_usd"],
+                cvar_usd=told["scenario_cvar_usd"],
+                limit_usd=told["scenario_cvar_limit_usd"],
+                suffix=suffix,
+            )
+        ),
+        "next_dollar": md.bullets(told["next_dollar"], none="no limit is in full use"),
+        "collateral_plan": dg.MetadataValue.md(f"{proposed}.\n\n{moves}" if moves else "no move is worth it"),
+    }
 
 
 def _forecaster(lake: Lake) -> dict[str, str]:
@@ -78,10 +105,11 @@ def _forecaster(lake: Lake) -> dict[str, str]:
 
 
 def _plan(config: DecisionTime, settings: Settings, market: Market, lake: Lake) -> PortfolioPlan:
-    planned = pl.col("horizon_hours") == settings.horizon_hours
+    planned = pl.col("horizon_hours").is_in(path_horizons(settings.horizon_hours))
     forecasts = lake.scan(LATEST).filter(planned).select(*FORECASTS.columns).collect()
     _, as_of = first_and_last(forecasts["as_of"])
     positions: dict[tuple[str, str], float] = {}
+    collateral: dict[str, float] | None = None
     if config.at == "now":  # only where there is an account can anything be held
         books = kept_books(lake.scan(BOOK).collect())
         forecasts = forecasts.filter(pl.col("venue").is_in(list(books)))
@@ -90,6 +118,7 @@ def _plan(config: DecisionTime, settings: Settings, market: Market, lake: Lake) 
             for venue, book in books.items()
             for held in book.positions
         }
+        collateral = {v: float(b.equity_usd) for v, b in books.items() if b.equity_usd is not None}
         if forecasts.is_empty():
             raise InsufficientHistoryError("no venue with an open account has a forecast")
     return plan_at(
@@ -98,7 +127,8 @@ def _plan(config: DecisionTime, settings: Settings, market: Market, lake: Lake) 
         positions=positions,
         as_of=as_of,
         terms=load_venue_terms(),
-        config=settings.portfolio_config(),
+        config=settings.portfolio_config(as_of),
+        collateral_usd=collateral,
     )
 
 

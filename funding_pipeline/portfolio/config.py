@@ -8,13 +8,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from funding_pipeline.core.risk_limits import RiskLimits
+
 
 class PortfolioConfig(BaseModel):
     """How capital may be used and what a trade has to earn. All fractions are of 1.
 
     Capital is spread evenly over the venues that can be traded at a decision; the *gross budget* of
     a venue is its share of `capital_usd * gross_leverage`, and bounds the sum of |notional| there.
-    Limits do not compound: they refer to `capital_usd`, not to the equity reached.
+    Limits do not compound: they refer to `capital_usd`, not to the equity reached. The limits of the
+    governance hold as well (`risk_limits`); these are the plan's own, a notch inside.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,7 +27,7 @@ class PortfolioConfig(BaseModel):
         default=1.0, gt=0, le=10, description="cap on the sum of |notional| over all legs, times capital"
     )
     leg_cap_fraction: float = Field(
-        default=0.30, gt=0, le=1, description="largest |notional| of one leg, of its venue's gross budget"
+        default=0.45, gt=0, le=1, description="largest |notional| of one leg, of its venue's gross budget"
     )
     thin_leg_cap_fraction: float = Field(
         default=0.02, ge=0, le=1, description="the same for a leg whose book is thin (VenueTerms.is_thin)"
@@ -35,25 +38,56 @@ class PortfolioConfig(BaseModel):
     portfolio_delta_band_fraction: float = Field(
         default=0.01, gt=0, le=1, description="largest |net notional| of all legs, of their gross notional"
     )
+    currency_band_fraction: float = Field(
+        default=0.25, gt=0, description="largest |net notional| priced in one stablecoin, of capital"
+    )
+    max_volume_fraction: float = Field(
+        default=0.02, gt=0, le=1, description="largest |notional| of a leg that grows, of a day's volume"
+    )
+    max_scenario_cvar_fraction: float = Field(
+        default=0.10, gt=0, description="largest CVaR of the positions' stress losses, of capital"
+    )
+    risk_limits: RiskLimits | None = Field(
+        default=None, description="of the governance; unset: its defaults for the capital"
+    )
     risk_aversion: float = Field(
         default=3000.0, ge=0, description="relative: utility = mean - aversion / (2 capital) x variance"
     )
     uncertainty_aversion: float = Field(
-        default=0.0, ge=0, description="forecast standard deviations taken off a leg's expected funding"
+        default=0.02, ge=0, description="forecast standard deviations taken off a leg's expected funding"
     )
     expected_hold_hours: float = Field(
-        default=120.0, gt=0, description="time over which a trade's cost has to be earned back"
+        default=360.0, gt=0, description="time over which a trade's cost has to be earned back"
     )
-    cost_multiplier: float = Field(default=1.0, ge=0, description="of trading cost, in the decision only")
-    hurdle_bp: float = Field(
-        default=0.0, ge=0, description="added to the cost of each trade, in the decision only"
+    no_trade_multiple: float = Field(
+        default=1.5,
+        ge=0,
+        description="stressed round trips that a position has to earn over its expected hold to be opened",
+    )
+    closing_fraction: float = Field(
+        default=0.5, ge=0, le=1, description="of what opening has to earn, that closing has to save"
+    )
+    transfer_cost_bp: float = Field(
+        default=1.0, ge=0, description="of collateral moved to a venue: fees, and prices while it is away"
+    )
+    transfer_cost_usd: float = Field(default=10.0, ge=0, description="of one transfer, whatever its size")
+    transfer_delay_hours: float = Field(default=24.0, ge=0, description="until moved collateral can be used")
+    collateral_rule: Literal["even", "proposed"] = Field(
+        default="even", description="back-test: collateral is kept even, or moved as the plan proposes"
     )
     rebalance_every_hours: int = Field(default=8, ge=1, le=168)
-    fee_kind: Literal["taker", "maker"] = "taker"
-    impact_bp_per_100k_usd: float = Field(
-        default=0.1, ge=0, description="price moved against a trade of 100,000 USD, liquid books"
+    cost_scenario: Literal["low", "base", "stress"] = Field(
+        default="base", description="trading costs of decision and ledger, see portfolio.cost_scenarios"
     )
-    thin_impact_multiplier: float = Field(default=10.0, ge=1, description="of the impact, thin books")
+    impact_coefficient: float = Field(
+        default=0.15, ge=0, description="b of the impact b sigma_day sqrt(trade / daily volume)"
+    )
+    assumed_daily_volume_usd: float = Field(
+        default=1e8, gt=0, description="of a leg whose traded volume is unknown"
+    )
+    assumed_thin_daily_volume_usd: float = Field(
+        default=1e6, gt=0, description="the same where the book is thin (VenueTerms.is_thin)"
+    )
     min_trade_fraction: float = Field(
         default=0.003,
         ge=0,
@@ -78,6 +112,11 @@ class PortfolioConfig(BaseModel):
     def gross_cap_usd(self) -> float:
         """Cap on the gross notional of the whole portfolio, USD."""
         return self.capital_usd * self.gross_leverage
+
+    @property
+    def governance(self) -> RiskLimits:
+        """The governance's limits that a plan keeps."""
+        return self.risk_limits or RiskLimits.for_capital(self.capital_usd)
 
     @property
     def min_trade_usd(self) -> float:

@@ -9,10 +9,12 @@ import polars as pl
 
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.core.venue_terms import VenueTerms
+from funding_pipeline.portfolio.collateral import proposal
 from funding_pipeline.portfolio.config import PortfolioConfig
+from funding_pipeline.portfolio.formulation import problem_numbers
 from funding_pipeline.portfolio.legs import Floats
 from funding_pipeline.portfolio.panels import decision_panels
-from funding_pipeline.portfolio.plan import PortfolioPlan, plan_portfolio
+from funding_pipeline.portfolio.plan import PortfolioPlan, notional_usd, plan_portfolio
 from funding_pipeline.portfolio.problem import PortfolioProblem
 from funding_pipeline.portfolio.told_fees import with_told_fees
 from funding_pipeline.portfolio.universe import TradableUniverse, tradable_universe
@@ -28,11 +30,13 @@ def plan_at(
     as_of: datetime,
     terms: Mapping[str, VenueTerms],
     config: PortfolioConfig,
+    collateral_usd: Mapping[str, float] | None = None,
 ) -> PortfolioPlan:
     """The plan at `as_of` (UTC). `positions`: (venue, symbol) -> signed quantity in quoted units.
 
-    `forecasts` has the FORECASTS schema and one horizon. Rows known after `as_of` are not used. Fees that a
-    venue has stated by then go before those of `terms`.
+    `collateral_usd`: equity by venue; without it even shares of the capital. `forecasts` has the FORECASTS
+    schema; its longest horizon is the plan's, shorter ones shape the path. Rows known after `as_of` are not
+    used. Fees that a venue has stated by then go before those of `terms`.
     A position that cannot be planned (delisted, without prices, somebody's own) is named in `left_alone`;
     whoever judges the plan leaves its base as it is.
     """
@@ -47,15 +51,38 @@ def plan_at(
         terms=with_told_fees(terms, tables.instruments, as_of=as_of),
         config=config,
     )
+    inputs, costs, hurdle = panels.at(0), panels.cost_panel.at(0), panels.stress_cost_panel.at(0)
+    problem = PortfolioProblem(found.universe, stages=len(panels.stage_lengths))
     plan = plan_portfolio(
-        inputs=panels.at(0),
+        inputs=inputs,
         quantities=quantities,
-        problem=PortfolioProblem(found.universe),
+        problem=problem,
         universe=found.universe,
-        costs=panels.costs,
+        costs=costs,
         config=config,
+        hurdle=hurdle,
+        collateral_usd=_collateral(collateral_usd, found, config=config),
     )
-    return replace(plan, left_alone=left_alone)
+    numbers, scale = problem_numbers(
+        inputs=inputs,
+        current_usd=notional_usd(quantities, inputs.price),
+        costs=costs,
+        limits=plan.limits,
+        config=config,
+        hurdle=hurdle,
+    )
+    moves = proposal(problem, numbers, scale=scale, venues=found.universe.venues, config=config)
+    return replace(plan, left_alone=left_alone, collateral=moves)
+
+
+def _collateral(
+    given: Mapping[str, float] | None, found: TradableUniverse, *, config: PortfolioConfig
+) -> Floats | None:
+    """Equity per venue; one not known counts as an even share: the verdict lets nothing grow there."""
+    if given is None:
+        return None
+    venues = found.universe.venues
+    return np.array([given.get(venue, config.capital_usd / len(venues)) for venue in venues])
 
 
 def _quantities(

@@ -11,39 +11,49 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from funding_pipeline.core.errors import MarketDataError
-from funding_pipeline.core.tables import UTC, MarketTables
-from funding_pipeline.core.venue_terms import VenueTerms
+from funding_pipeline.core.tables import MarketTables
+from funding_pipeline.core.venue_terms import VenueTerms, terms_of
+from funding_pipeline.portfolio.as_of import as_of_panels
 from funding_pipeline.portfolio.config import PortfolioConfig
-from funding_pipeline.portfolio.costs import LegCosts, leg_costs
+from funding_pipeline.portfolio.cost_scenarios import cost_panel
+from funding_pipeline.portfolio.costs import CostPanel
+from funding_pipeline.portfolio.forecast_panels import forecast_panel, payment_panel
 from funding_pipeline.portfolio.legs import Bools, Floats, LegInputs, Universe
+from funding_pipeline.portfolio.liquidity import LiquidityPanel, liquidity_panel
 from funding_pipeline.portfolio.reference import reference_per_leg, sane_prices
 from funding_pipeline.portfolio.restrictions import Restrictions, restrict, venues_open
 from funding_pipeline.portfolio.risk_model import GRID_HOURS, RiskPanel, risk_panel
 from funding_pipeline.portfolio.universe import quoted_universe
 
-_LEG = ["venue", "symbol"]
-_Z_80 = 2 * 1.2815515655446004  # width of q10..q90 in standard deviations of a normal
-
 
 @dataclass(frozen=True)
 class DecisionPanels:
-    """Times x legs (`venue_open`: times x venues). NaN is unknown. See LegInputs for each array.
+    """Times x legs (`venue_open`, `venue_basis_sd`: times x venues; `rate_path`: times x stages x legs).
 
-    `seen`: the leg has had a price, a settlement and a forecast by then.
+    NaN is unknown. See LegInputs for each array; `maintenance_fraction` is per leg and does not change.
+    `seen`: the leg has had a price, a settlement and a forecast by then. `cost_panel`: trading costs in the
+    configured scenario; `stress_cost_panel`: in `stress`.
     """
 
     universe: Universe
-    costs: LegCosts
+    liquidity: LiquidityPanel
+    cost_panel: CostPanel
+    stress_cost_panel: CostPanel
     times: tuple[datetime, ...]
     price: Floats
     price_age_hours: Floats
     funding_age_hours: Floats
+    hours_to_settlement: Floats
+    settlement_interval_hours: Floats
     reference_price: Floats
     rate_per_hour: Floats
     rate_sd: Floats
+    rate_path: Floats
+    stage_lengths: tuple[float, ...]
     beta: Floats
     basis_sd: Floats
+    venue_basis_sd: Floats
+    maintenance_fraction: Floats
     price_sd_per_decision: Floats
     restrictions: Restrictions
     venue_open: Bools
@@ -57,11 +67,21 @@ class DecisionPanels:
             reference_price=self.reference_price[index],
             may_increase=self.restrictions.may_increase[index],
             must_close=self.restrictions.must_close[index],
+            frozen=np.zeros(len(self.universe), dtype=np.bool_),
             note=self.restrictions.notes(index),
             rate_per_hour=self.rate_per_hour[index],
             rate_sd=self.rate_sd[index],
+            rate_path=self.rate_path[index],
+            stage_lengths=self.stage_lengths,
+            hours_to_settlement=self.hours_to_settlement[index],
+            settlement_interval_hours=self.settlement_interval_hours[index],
             beta=self.beta[index],
             basis_sd=self.basis_sd[index],
+            venue_basis_sd=self.venue_basis_sd[index],
+            depth_usd=self.liquidity.depth_usd[index],
+            open_interest_usd=self.liquidity.open_interest_usd[index],
+            daily_volume_usd=self.liquidity.daily_volume_usd[index],
+            maintenance_fraction=self.maintenance_fraction,
             price_sd_per_decision=self.price_sd_per_decision[index],
             venue_open=self.venue_open[index],
         )
@@ -75,43 +95,69 @@ def decision_panels(
     times: Sequence[datetime],
     terms: Mapping[str, VenueTerms],
     config: PortfolioConfig,
+    sane: pl.DataFrame | None = None,
 ) -> DecisionPanels:
-    """Panels for `times` (UTC, ascending). `forecasts` has the FORECASTS schema and one horizon."""
+    """Panels for `times` (UTC, ascending). `forecasts` has the FORECASTS schema.
+
+    `sane`: the closes that `sane_prices` finds in `tables`, where the caller has them already.
+    """
     asked = tuple(times)
     times = _with_memory(asked, config=config)
     skip = len(times) - len(asked)
     # Every quoted perpetual counts for the cross-venue price, traded here or not: which ones come to be
     # traded later must not change it.
     quoted = quoted_universe(tables.instruments)
-    mine = np.array([quoted.legs.index(leg) for leg in universe.legs], dtype=np.int64)
-    prices = sane_prices(tables.prices, quoted=quoted)
+    places = {(leg.venue, leg.symbol): i for i, leg in enumerate(quoted.legs)}
+    mine = np.array([places[leg.venue, leg.symbol] for leg in universe.legs], dtype=np.int64)
+    venues = np.array([quoted.venues.index(venue) for venue in universe.venues], dtype=np.int64)
+    prices = sane_prices(tables.prices, quoted=quoted) if sane is None else sane
     all_price, all_age, _ = price_panels(prices, universe=quoted, times=times)
     all_fresh = all_age <= config.max_price_age_hours
     reference = reference_per_leg(all_price, fresh=all_fresh, universe=quoted)[:, mine]
     price, age, fresh = all_price[:, mine], all_age[:, mine], all_fresh[:, mine]
-    rate, rate_sd = _forecast_panels(forecasts, universe=universe, times=times, config=config)
-    funding_age = _funding_age(tables.settled_funding, universe=universe, times=times)
+    expected = forecast_panel(
+        forecasts, universe=universe, times=times, max_age_hours=config.max_forecast_age_hours
+    )
+    paid = payment_panel(tables.settled_funding, universe=universe, times=times)
     restrictions = restrict(
-        price_age_hours=age, price_fresh=fresh, rate=rate, funding_age_hours=funding_age, config=config
+        price_age_hours=age,
+        price_fresh=fresh,
+        rate=expected.rate_per_hour,
+        funding_age_hours=paid.age_hours,
+        config=config,
     )
     risk = _risk_at(prices, universe=quoted, times=times, config=config)
-    seen = np.isfinite(price) & np.isfinite(funding_age) & np.isfinite(rate)
+    seen = np.isfinite(price) & np.isfinite(paid.age_hours) & np.isfinite(expected.rate_per_hour)
     opened = venues_open(restrictions.may_increase, times=times, universe=universe, config=config)
+    price_sd = risk.price_sd[skip:, mine]
+    liquidity = liquidity_panel(tables, universe=universe, times=asked, terms=terms, price=price[skip:])
+    costs, stress = (
+        cost_panel(
+            universe, terms=terms, price_sd=price_sd, liquidity=liquidity, config=config, scenario=scenario
+        )
+        for scenario in (config.cost_scenario, "stress")
+    )
     return DecisionPanels(
         universe=universe,
-        costs=leg_costs(universe, terms=terms, config=config),
+        liquidity=liquidity,
+        cost_panel=costs,
+        stress_cost_panel=stress,
         times=asked,
         price=price[skip:],
         price_age_hours=age[skip:],
-        funding_age_hours=funding_age[skip:],
+        funding_age_hours=paid.age_hours[skip:],
+        hours_to_settlement=paid.until_next_hours[skip:],
+        settlement_interval_hours=paid.interval_hours[skip:],
         reference_price=reference[skip:],
-        rate_per_hour=rate[skip:],
-        rate_sd=rate_sd[skip:],
+        rate_per_hour=expected.rate_per_hour[skip:],
+        rate_sd=expected.rate_sd[skip:],
+        rate_path=expected.rate_path[skip:],
+        stage_lengths=expected.stage_lengths,
         beta=risk.beta[skip:, mine],
         basis_sd=risk.basis_sd[skip:, mine],
-        price_sd_per_decision=(risk.price_sd * np.sqrt(config.rebalance_every_hours / GRID_HOURS))[
-            skip:, mine
-        ],
+        venue_basis_sd=risk.venue_basis_sd[skip:, venues],
+        maintenance_fraction=_maintenance(universe, terms),
+        price_sd_per_decision=price_sd * np.sqrt(config.rebalance_every_hours / GRID_HOURS),
         restrictions=restrictions.since(skip),
         venue_open=opened[skip:],
         seen=np.logical_or.accumulate(seen, axis=0)[skip:],
@@ -125,33 +171,6 @@ def _with_memory(times: tuple[datetime, ...], *, config: PortfolioConfig) -> tup
     return tuple(times[0] - k * step for k in range(count, 0, -1)) + times
 
 
-def as_of_panels(
-    frame: pl.DataFrame, *, on: str, values: Sequence[str], universe: Universe, times: Sequence[datetime]
-) -> list[Floats]:
-    """For each of `values`, times x legs: the last row of `frame` with `on` <= time, NaN where none.
-
-    Datetime values come back as hours before the time. `frame` has venue, symbol and `on`; ties on
-    `on` are taken in the frame's order, last wins.
-    """
-    legs = pl.DataFrame(
-        {
-            "venue": [leg.venue for leg in universe.legs],
-            "symbol": [leg.symbol for leg in universe.legs],
-            "leg": np.arange(len(universe)),
-        }
-    )
-    grid = pl.DataFrame({"time": pl.Series(list(times), dtype=UTC)}).with_row_index("row")
-    right = frame.select(*_LEG, on, *values).sort(on, maintain_order=True).set_sorted(on)
-    joined = (
-        grid.join(legs, how="cross")
-        .sort("time")
-        .join_asof(right, left_on="time", right_on=on, by=_LEG, check_sortedness=False, coalesce=False)
-        .sort("row", "leg")
-    )
-    shape = (len(times), len(universe))
-    return [_column(joined, value).reshape(shape) for value in values]
-
-
 def price_panels(
     prices: pl.DataFrame, *, universe: Universe, times: Sequence[datetime]
 ) -> tuple[Floats, Floats, Floats]:
@@ -160,32 +179,6 @@ def price_panels(
     columns = ["close", "closed", "timeframe_hours"]
     price, age, bar = as_of_panels(ordered, on="known_at", values=columns, universe=universe, times=times)
     return price, age, bar
-
-
-def _column(frame: pl.DataFrame, name: str) -> Floats:
-    if isinstance(frame.schema[name], pl.Datetime):
-        hours = (pl.col("time") - pl.col(name)).dt.total_seconds(fractional=True) / 3600
-        return frame.select(hours).to_series().to_numpy().astype(np.float64)
-    return frame[name].cast(pl.Float64).to_numpy().astype(np.float64)
-
-
-def _forecast_panels(
-    forecasts: pl.DataFrame, *, universe: Universe, times: Sequence[datetime], config: PortfolioConfig
-) -> tuple[Floats, Floats]:
-    if forecasts["horizon_hours"].n_unique() > 1:
-        raise MarketDataError("forecasts have several horizons (horizon_hours): choose one")
-    frame = forecasts.select(*_LEG, "as_of", "rate_per_hour", "q10", "q90", made="as_of")
-    values = ["rate_per_hour", "q10", "q90", "made"]
-    rate, low, high, age = as_of_panels(frame, on="as_of", values=values, universe=universe, times=times)
-    stale = ~(age <= config.max_forecast_age_hours)
-    spread = np.maximum(high - low, 0.0) / _Z_80
-    return np.where(stale, np.nan, rate), np.where(stale, np.nan, spread)
-
-
-def _funding_age(funding: pl.LazyFrame, *, universe: Universe, times: Sequence[datetime]) -> Floats:
-    frame = funding.select(*_LEG, "known_at", "settled_at").sort("settled_at").collect()
-    (age,) = as_of_panels(frame, on="known_at", values=["settled_at"], universe=universe, times=times)
-    return age
 
 
 def _risk_at(
@@ -206,4 +199,15 @@ def _risk_at(
         window_days=config.beta_window_days,
     )
     rows = np.array([int((time - start) / step) for time in times])
-    return RiskPanel(beta=panel.beta[rows], basis_sd=panel.basis_sd[rows], price_sd=panel.price_sd[rows])
+    return RiskPanel(
+        beta=panel.beta[rows],
+        basis_sd=panel.basis_sd[rows],
+        price_sd=panel.price_sd[rows],
+        venue_basis_sd=panel.venue_basis_sd[rows],
+    )
+
+
+def _maintenance(universe: Universe, terms: Mapping[str, VenueTerms]) -> Floats:
+    """Maintenance margin per leg, fraction of notional, as assumed of the venue."""
+    found = [terms_of(leg.venue, terms).maintenance_fraction(leg.base) for leg in universe.legs]
+    return np.array(found, dtype=np.float64)

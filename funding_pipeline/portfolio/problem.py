@@ -1,111 +1,204 @@
-"""The convex problem of one decision, compiled once by cvxpy (DPP) and re-solved with new numbers.
+"""The compiled problem of one universe: built once, solved again and again with new numbers (DPP).
 
-With w = long - short the signed notional per leg (in units of `scale_usd`), t = buy - sell = w - w0:
+What lives here: solving, and what comes out. What does not: how the problem is written down (`compilation`).
 
-    maximise   -f'w - c'(buy + sell) - h'(long + short) - |R w|^2 - |K t|^2
-    subject to lower <= w <= upper                      per leg
-               B (u * w) = 0                            per base: net quantity is zero
-               V (long + short) <= venue gross          per venue
-               |V (beta * w)| <= venue band             per venue
-               |1'w| <= delta band                      portfolio
-
-f is expected funding over the hold (a positive rate costs the long), c trading cost, h the cost of
-holding one unit over the hold, R risk and K impact. The shape is that of the whole universe; a leg
-out of use has lower = upper = 0.
+Most constraints of the first stage almost never bind (margin, survival, stress losses, currencies,
+turnover), and they are most of the work. So the lean problem without them is solved first: where its
+optimum keeps them all it is the optimum of the full problem, which is solved, and compiled, only where it
+does not.
 """
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from funding_pipeline.core.errors import OptimisationError
+from funding_pipeline.portfolio.compilation import CompiledParts, Kind, ProblemNumbers, build_parts
 from funding_pipeline.portfolio.legs import Floats, Universe
+from funding_pipeline.portfolio.scenarios import scenario_set
 
+_GIVE = {"base_neutral": 100.0, "portfolio_delta": 10.0, "portfolio_delta_short": 10.0}  # a hedge goes last
+_MOVE_PRICE = 1e-3  # of a trade, against breaking a limit by as much
+_OTHER_SOLVER = "SCS"  # a first-order method: slower, and seldom at a loss where an interior-point method is
+_ACCURACY: dict[str, dict[str, float]] = {
+    "CLARABEL": dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-6),
+    "SCS": {"eps_abs": 1e-6, "eps_rel": 1e-7, "max_iters": 50_000, "time_limit_secs": 30.0},
+}
+"""Millionths of the scale and of a basis point; limits are given tighter than that (`formulation`)."""
+_FAST = {"CLARABEL": {"iterative_refinement_enable": False}}
+"""Refining each step costs a quarter of the time and changes no solution; a second attempt does refine."""
 _USABLE = {"optimal", "optimal_inaccurate"}
+_TOLERANCE = 1e-7  # of the scale, for a constraint that the lean problem does not have
 
 
 @dataclass(frozen=True)
-class ProblemNumbers:
-    """Parameters of one decision, per leg unless said otherwise, in units of the problem's scale."""
+class Answer:
+    """First-stage `notional` (n), collateral wanted after it (V, as `allocation`), and multipliers.
 
-    current: Floats
-    funding: Floats
-    trade_cost: Floats
-    hold_cost: Floats
-    risk_root: Floats
-    impact_root: Floats
-    lower: Floats
-    upper: Floats
-    base_units: Floats
-    beta: Floats
-    venue_gross: Floats
-    venue_beta: Floats
-    delta_band: float
+    `objective`: what was minimised, basis points of scale. `duals`: constraint name -> multipliers, basis
+    points of scale per unit of scale.
+    """
+
+    notional: Floats
+    allocation: Floats
+    duals: Mapping[str, Floats]
+    objective: float
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    parts: CompiledParts
+    problem: Any
 
 
 class PortfolioProblem:
-    """A compiled problem for one universe. Keep it for a run; building takes about a second."""
+    """A problem for one universe. Keep it for a run; what is compiled stays."""
 
-    def __init__(self, universe: Universe, *, solver: str = "CLARABEL") -> None:
-        """Build the problem for all legs of `universe`; `solver` is a name that cvxpy knows."""
-        self._solver = solver
-        self._n = len(universe)
-        self._parameters, self._variables, self._problem = _build(universe)
+    def __init__(
+        self, universe: Universe, *, stages: int = 2, scenarios: int | None = None, solver: str = "CLARABEL"
+    ) -> None:
+        """For all legs of `universe`; `scenarios`: how many, by default those of `scenarios.py`."""
+        self.universe = universe
+        self.stages = stages
+        self.solver = solver
+        self.scenarios = count_scenarios(universe) if scenarios is None else scenarios
+        self.solver_seconds = 0.0
+        self._kept: dict[Kind, _Compiled] = {}
 
-    def solve(self, numbers: ProblemNumbers) -> Floats:
-        """Optimal w (legs), or OptimisationError saying what the solver answered."""
-        import cvxpy as cp
+    def solve(self, numbers: ProblemNumbers) -> Answer:
+        """The optimum, or OptimisationError saying what the solver answered.
 
+        `solver_seconds` is afterwards what the solver says that it took, without building its input.
+        """
+        self.solver_seconds = 0.0
         try:
-            for name, parameter in self._parameters.items():
-                parameter.value = getattr(numbers, name)
-            with warnings.catch_warnings():
-                # an inaccurate solution is judged by the limits it keeps, not by a warning
-                warnings.simplefilter("ignore", UserWarning)
-                self._problem.solve(solver=self._solver, ignore_dpp=False)
-        except (cp.error.SolverError, ValueError, ArithmeticError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise OptimisationError(f"the solver {self._solver} failed: {reason}") from None
-        status = str(self._problem.status)
-        long, short = self._variables
-        if status not in _USABLE or long.value is None or short.value is None:
-            raise OptimisationError(f"the solver {self._solver} found no portfolio: status {status}")
-        return np.asarray(long.value - short.value, dtype=np.float64)
+            answer = self._answer("lean", numbers)
+        except OptimisationError:  # more constraints may steady the solver; no solution here is none there
+            return self._answer("full", numbers)
+        if first_stage_excess(numbers, universe=self.universe, notional=answer.notional) <= _TOLERANCE:
+            return answer
+        return self._answer("full", numbers)
+
+    def solve_elastic(self, numbers: ProblemNumbers) -> tuple[Answer, dict[str, Floats]]:
+        """The book that breaks limits least in sum, and by how much each is broken."""
+        answer = self._answer("elastic", numbers)
+        slack = self._compiled("elastic").parts.slack
+        return answer, {name: np.atleast_1d(item.value) for name, item in slack.items()}
+
+    def _answer(self, kind: Kind, numbers: ProblemNumbers) -> Answer:
+        compiled = self._compiled(kind)
+        solve_compiled(compiled.problem, compiled.parts.parameters, numbers, solver=self.solver)
+        self.solver_seconds += float(compiled.problem.solver_stats.solve_time)
+        return _answer(compiled.parts, compiled.problem)
+
+    def _compiled(self, kind: Kind) -> _Compiled:
+        if kind not in self._kept:
+            self._kept[kind] = _compile(
+                build_parts(self.universe, stages=self.stages, scenarios=self.scenarios, kind=kind)
+            )
+        return self._kept[kind]
 
 
-def _build(universe: Universe) -> tuple[dict[str, Any], tuple[Any, Any], Any]:
+def _compile(parts: CompiledParts) -> _Compiled:
+    """The problem of `parts`; where limits may be broken, breaking them least goes before everything else."""
     import cvxpy as cp
 
-    n, venues = len(universe), len(universe.venues)
-    p: dict[str, Any] = {}
-    for name in ("current", "funding", "lower", "upper", "base_units", "beta"):
-        p[name] = cp.Parameter(n)
-    for name in ("trade_cost", "hold_cost", "risk_root", "impact_root"):
-        p[name] = cp.Parameter(n, nonneg=True)
-    for name in ("venue_gross", "venue_beta"):
-        p[name] = cp.Parameter(venues, nonneg=True)
-    p["delta_band"] = cp.Parameter(nonneg=True)
-    long, short, buy, sell = (cp.Variable(n, nonneg=True) for _ in range(4))
-    w, traded = long - short, buy - sell
-    objective = (
-        p["funding"] @ w
-        + p["trade_cost"] @ (buy + sell)
-        + p["hold_cost"] @ (long + short)
-        + cp.sum_squares(cp.multiply(p["risk_root"], w))
-        + cp.sum_squares(cp.multiply(p["impact_root"], traded))
+    objective = parts.objective
+    if parts.slack:
+        objective = sum(_GIVE.get(name, 1.0) * cp.sum(item) for name, item in parts.slack.items())
+        now = parts.parameters["long_now"] - parts.parameters["short_now"]
+        objective += _MOVE_PRICE * cp.norm1(parts.notional - now)
+    everything = [item for group in parts.constraints.values() for item in group]
+    problem = cp.Problem(cp.Minimize(objective), everything)
+    if not problem.is_dpp():
+        raise ValueError("the problem cannot be compiled once: it is not DPP")
+    return _Compiled(parts, problem)
+
+
+def first_stage_excess(numbers: ProblemNumbers, *, universe: Universe, notional: Floats) -> float:
+    """How far a book is over the constraints that the lean problem leaves out, largest, in units of scale."""
+    u, size = universe, np.abs(notional)
+    margin = u.venue_matrix @ (numbers.maintenance * size)
+    left = (numbers.margin_collateral - margin)[u.venue_index]
+    long, short = np.maximum(notional, 0.0), np.maximum(-notional, 0.0)
+    losses = numbers.scenario_long @ long + numbers.scenario_short @ short
+    over = (
+        u.base_matrix @ size - numbers.base_gross,
+        np.abs(u.currency_matrix @ notional) - numbers.currency_net,
+        margin - numbers.margin_share,
+        np.where(size > 0, numbers.survival * size - left, 0.0),
+        np.abs(notional - numbers.long_now + numbers.short_now).sum(keepdims=True) - numbers.turnover,
+        np.array([_weighted_tail(losses, numbers.scenario_weight) - numbers.scenario_cap]),
     )
-    venue_beta = universe.venue_matrix @ cp.multiply(p["beta"], w)
-    constraints = [
-        w - p["current"] == traded,
-        w <= p["upper"],
-        w >= p["lower"],
-        universe.base_matrix @ cp.multiply(p["base_units"], w) == 0,
-        universe.venue_matrix @ (long + short) <= p["venue_gross"],
-        venue_beta <= p["venue_beta"],
-        venue_beta >= -p["venue_beta"],
-        cp.sum(w) <= p["delta_band"],
-        cp.sum(w) >= -p["delta_band"],
-    ]
-    return p, (long, short), cp.Problem(cp.Minimize(objective), constraints)
+    return max(float(excess.max(initial=0.0)) for excess in over)
+
+
+def _weighted_tail(losses: Floats, weight: Floats) -> float:
+    """CVaR of losses whose weights are probabilities over (1 - level): the worst, up to weights of 1."""
+    order = np.argsort(-losses, kind="stable")
+    before = np.concatenate([[0.0], np.cumsum(weight[order])[:-1]])
+    return float(losses[order] @ np.clip(1 - before, 0.0, weight[order]))
+
+
+def count_scenarios(universe: Universe) -> int:
+    """How many stress scenarios there are for `universe`, whatever their numbers."""
+    ones = np.ones(len(universe))
+    found = scenario_set(universe, venue_currency=universe.venue_currency, beta=ones, half_spread=ones * 1e-4)
+    return len(found.names)
+
+
+def solve_compiled(
+    problem: Any, parameters: Mapping[str, Any], numbers: ProblemNumbers, *, solver: str
+) -> None:
+    """Set the parameters and solve; OptimisationError names the solver and its status."""
+    import cvxpy as cp
+
+    try:
+        for name, parameter in parameters.items():
+            parameter.value = getattr(numbers, name)
+        with warnings.catch_warnings():
+            # an inaccurate solution is judged by the limits it keeps, not by a warning
+            warnings.simplefilter("ignore", UserWarning)
+            _solve(problem, solver)
+    except (cp.error.SolverError, ValueError, ArithmeticError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise OptimisationError(f"the solver {solver} failed: {reason}") from None
+    if str(problem.status) not in _USABLE:
+        raise OptimisationError(f"the solver {solver} found no portfolio: status {problem.status}")
+
+
+def _solve(problem: Any, solver: str) -> None:
+    """Re-solve in the workspace of the last solution; from scratch where that fails; then by another method.
+
+    The workspace keeps the scaling of the first numbers, which may suit later ones badly.
+    """
+    import cvxpy as cp
+
+    accuracy = _ACCURACY.get(solver, {})
+    try:
+        problem.solve(solver=solver, ignore_dpp=False, warm_start=True, **accuracy, **_FAST.get(solver, {}))
+        if str(problem.status) in _USABLE:
+            return
+    except cp.error.SolverError:
+        pass
+    try:
+        problem.solve(solver=solver, ignore_dpp=False, warm_start=False, **accuracy)
+    except cp.error.SolverError:
+        problem.solve(solver=_OTHER_SOLVER, ignore_dpp=False, warm_start=False, **_ACCURACY[_OTHER_SOLVER])
+
+
+def _answer(parts: CompiledParts, problem: Any) -> Answer:
+    return Answer(
+        notional=np.asarray(parts.notional.value, dtype=np.float64),
+        allocation=np.asarray(parts.allocation.value, dtype=np.float64),
+        duals={name: _multipliers(group) for name, group in parts.constraints.items()},
+        objective=float(problem.value),
+    )
+
+
+def _multipliers(group: list[Any]) -> Floats:
+    values = [np.atleast_1d(np.asarray(item.dual_value, dtype=np.float64)) for item in group]
+    return np.concatenate(values)

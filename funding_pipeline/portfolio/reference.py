@@ -79,11 +79,11 @@ def reference_per_leg(price: Floats, *, fresh: Bools, universe: Universe) -> Flo
         known = np.where(fresh[:, members], per_unit[:, members], np.nan)
         none_fresh = ~np.isfinite(known).any(axis=1)
         known[none_fresh] = per_unit[none_fresh][:, members]
-        out[:, members] = _row_median(known)[:, None] * universe.multipliers[members]
+        out[:, members] = row_median(known)[:, None] * universe.multipliers[members]
     return out
 
 
-def _row_median(values: Floats) -> Floats:
+def row_median(values: Floats) -> Floats:
     """Median of the finite entries of each row, NaN for a row without any."""
     out = np.full(len(values), np.nan)
     some = np.isfinite(values).any(axis=1)

@@ -1,7 +1,11 @@
-"""Trailing beta to BTC per base, and basis risk per leg, from prices on a fixed 8-hour grid.
+"""Trailing beta to BTC per base, and basis risk, from prices on a fixed 8-hour grid.
 
-Short histories are pulled to a prior instead of failing: beta to 1, basis risk to 20 bp a day, price
-risk to 1.5 % per 8 hours. All arrays are grid times x columns; NaN is "unknown" and is left out.
+Basis risk is a factor model: what moves the basis of all legs of a venue alike (its premium as a whole,
+or the dollar that it quotes in), loading one, and what is each leg's own.
+
+Short histories are pulled to a prior instead of failing: beta to 1, basis risk to 20 bp a day (common to a
+venue: 5 bp), price risk to 1.5 % per 8 hours. All arrays are grid times x columns; NaN is "unknown" and is
+left out.
 """
 
 from dataclasses import dataclass
@@ -14,17 +18,22 @@ GRID_HOURS = 8
 _PRIOR_ROWS = 30.0
 _PRIOR_BETA = 1.0
 _PRIOR_BASIS_SD = 20e-4
+_PRIOR_VENUE_BASIS_SD = 5e-4
 _PRIOR_PRICE_SD = 0.015
 _BETA_RANGE = (0.2, 3.0)
 
 
 @dataclass(frozen=True)
 class RiskPanel:
-    """Grid times x legs: `beta` to BTC, `basis_sd` of a day's basis change, `price_sd` of 8 hours."""
+    """Grid times x legs: `beta` to BTC, `basis_sd` of a day's own basis change, `price_sd` of 8 hours.
+
+    `venue_basis_sd`: grid times x venues, of the day's change that the legs of a venue have in common.
+    """
 
     beta: Floats
     basis_sd: Floats
     price_sd: Floats
+    venue_basis_sd: Floats
 
 
 def risk_panel(
@@ -40,11 +49,23 @@ def risk_panel(
     basis = _log(own_price) - _log(reference_price)
     daily = np.full_like(basis, np.nan)
     daily[3:] = basis[3:] - basis[:-3]
+    common = _common_change(daily, universe=universe)
     return RiskPanel(
         beta=_betas(returns, universe=universe, window=window),
-        basis_sd=_shrunk_sd(daily, window=window, prior=_PRIOR_BASIS_SD),
+        basis_sd=_shrunk_sd(daily - common[:, universe.venue_index], window=window, prior=_PRIOR_BASIS_SD),
         price_sd=_shrunk_sd(returns, window=window, prior=_PRIOR_PRICE_SD),
+        venue_basis_sd=_shrunk_sd(common, window=window, prior=_PRIOR_VENUE_BASIS_SD),
     )
+
+
+def _common_change(daily: Floats, *, universe: Universe) -> Floats:
+    """Median change over the legs of each venue, grid times x venues; zero where a single leg is known."""
+    out = np.zeros((len(daily), len(universe.venues)))
+    for venue in range(len(universe.venues)):
+        mine = daily[:, universe.venue_index == venue]
+        some = np.isfinite(mine).sum(axis=1) > 1
+        out[some, venue] = np.nanmedian(mine[some], axis=1)
+    return out
 
 
 def _log(values: Floats) -> Floats:

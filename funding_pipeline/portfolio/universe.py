@@ -70,7 +70,8 @@ def quoted_universe(instruments: pl.LazyFrame) -> Universe:
 
 
 def _latest_terms(instruments: pl.LazyFrame, *, end: datetime) -> pl.LazyFrame:
-    columns = [*_KEY, "base", "multiplier", "contract_type", "quote"]
+    lots = ["quantity_step", "min_quantity", "min_notional"]
+    columns = [*_KEY, "base", "multiplier", "contract_type", "quote", *lots]
     known = instruments.filter(pl.col("known_at") <= end).sort("effective_from")
     return known.group_by(_KEY, maintain_order=True).last().select(columns)
 
@@ -94,4 +95,8 @@ def _leg(row: Mapping[str, object]) -> Leg:
         base=str(row["base"]),
         multiplier=float(str(row["multiplier"])),
         is_inverse=row["contract_type"] == "inverse",
+        currency=str(row["quote"]),
+        quantity_step=float(str(row["quantity_step"] or 0)),
+        min_quantity=float(str(row["min_quantity"] or 0)),
+        min_notional=float(str(row["min_notional"] or 0)),
     )

@@ -1,6 +1,6 @@
 """Colours that mean the same thing in every plot and in the report.
 
-What lives here: venue, source and regime colours. What does not: drawing.
+What lives here: colours of venues, sources, regimes and verdicts. What does not: drawing.
 """
 
 from collections.abc import Mapping
@@ -33,12 +33,26 @@ _SERIES = (
 )  # fmt: skip
 _OTHERS = ("#e2703a", "#9a6fb0", "#5b8c5a", "#c98b9b", "#7f8fa6", "#a3884f")
 
+# As the ledger knows them at every mark.
 SOURCES: Mapping[str, str] = {
     "funding": "#1b8a5a",
     "basis": "#2f6fd0",
     "fees": "#c0392b",
     "slippage": "#e2a03a",
+    "liquidation": "#7a1f2b",
 }
+# As they are told apart afterwards: basis is convergence, residual delta and quote currency together.
+ATTRIBUTED: Mapping[str, str] = {
+    "funding": "#1b8a5a",
+    "convergence": "#2f6fd0",
+    "residual_delta": "#7a5195",
+    "quote_currency": "#12998f",
+    "fees": "#c0392b",
+    "slippage": "#e2a03a",
+    "liquidation": "#7a1f2b",
+}
+VERDICTS: Mapping[str, str] = {"edge": POSITIVE, "weak edge": "#a86400", "no edge": NEGATIVE}
+CEILING = "#8d96a3"
 # Light fills behind a curve: they print, and black text on them stays readable.
 _REGIMES: Mapping[str, str] = {
     "calm carry": "#e6f2ea",

@@ -6,6 +6,7 @@ bytes. What lives here: the list of names. The drawing is in the `plots_*` modul
 
 from base64 import b64encode
 
+from funding_pipeline.reporting.plots_evidence import forest, regime_profit, studies
 from funding_pipeline.reporting.plots_explanation import contribution_plot, forecasts_at_decision
 from funding_pipeline.reporting.plots_market import (
     book_depth,
@@ -22,28 +23,37 @@ from funding_pipeline.reporting.plots_models import (
     interval_coverage,
     plan_legs,
 )
-from funding_pipeline.reporting.plots_results import equity_curve, pnl_by_source
+from funding_pipeline.reporting.plots_results import equity_curve, equity_in_regimes, pnl_by_source
+from funding_pipeline.reporting.plots_risk import exposure, neutrality, scenario_losses, stress_losses
 from funding_pipeline.reporting.plots_trading import live_profit
 
 __all__ = [
     "book_depth",
     "contribution_plot",
     "equity_curve",
+    "equity_in_regimes",
+    "exposure",
     "feature_correlation",
     "feature_importance",
     "forecast_against_realised",
     "forecasts_at_decision",
+    "forest",
     "funding_distribution",
     "interval_coverage",
     "live_profit",
     "markdown_image",
+    "neutrality",
     "plan_legs",
     "pnl_by_source",
     "price_basis",
+    "regime_profit",
     "regimes_over",
+    "scenario_losses",
     "settled_funding_by_venue",
     "simulated_suffix",
     "spread_heatmap",
+    "stress_losses",
+    "studies",
     "unusual_market",
 ]
 

@@ -9,18 +9,19 @@ from typing import Any
 from funding_pipeline.reporting.palette import NEGATIVE, POSITIVE, SIMULATED, STRATEGY
 from funding_pipeline.reporting.report_blocks import Section
 from funding_pipeline.reporting.report_inputs import ReportInputs
-from funding_pipeline.reporting.report_sections import (
-    limits_section,
-    neutrality_section,
-    plan_section,
-    result_section,
-    sources_section,
+from funding_pipeline.reporting.report_sections import limits_section, plan_section, result_section
+from funding_pipeline.reporting.report_sections_evidence import (
+    regimes_section,
+    rivals_section,
+    studies_section,
 )
 from funding_pipeline.reporting.report_sections_market import (
     data_section,
     forecast_section,
     market_section,
 )
+from funding_pipeline.reporting.report_sections_risk import neutrality_section, stress_section
+from funding_pipeline.reporting.report_sections_sources import sources_section
 from funding_pipeline.reporting.report_verdict import headlines, verdict
 
 __all__ = ["ReportInputs", "render_report"]
@@ -31,7 +32,7 @@ _TEMPLATE = "report.html.j2"
 def render_report(inputs: ReportInputs) -> str:
     """The page as HTML text, the same for the same inputs.
 
-    Raises AccountingError where trades, positions and payments do not add up to the equity.
+    Raises AccountingError where profit by source does not add up to the equity.
     """
     from plotly.offline import get_plotlyjs
 
@@ -49,8 +50,12 @@ def render_report(inputs: ReportInputs) -> str:
 def _sections(inputs: ReportInputs) -> tuple[Section, ...]:
     return (
         result_section(inputs),
+        rivals_section(inputs),
         sources_section(inputs),
+        studies_section(inputs),
+        regimes_section(inputs),
         neutrality_section(inputs),
+        stress_section(inputs),
         plan_section(inputs),
         market_section(inputs),
         forecast_section(inputs),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from funding_pipeline.reporting.report_charts import html_of
+from funding_pipeline.reporting.report_figures import html_of
 from funding_pipeline.reporting.report_tables import Table
 
 if TYPE_CHECKING:

@@ -1,100 +1,108 @@
-"""Interactive figures of the report. Frames in, plotly figures out.
+"""Interactive figures of the result over time: equity, drawdown, sources of profit. Frames in, figures out.
 
-What lives here: drawing of results. What does not: market and forecast figures (`report_charts_market`),
-or the page around them.
+What lives here: drawing of results. What does not: risk (`report_charts_risk`), comparisons and studies
+(`report_charts_evidence`), market and forecasts (`report_charts_market`), or the page around them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from funding_pipeline.reporting.palette import (
-    GRID,
+    ATTRIBUTED,
+    CEILING,
     INK,
     MUTED,
     NEGATIVE,
-    SIMULATED,
     SOURCES,
     STRATEGY,
     numbered_colour,
     regime_colour,
-    venue_colour,
 )
+from funding_pipeline.reporting.report_figures import FEWER_POINTS, add_choice, figure, line, numbers
 from funding_pipeline.reporting.report_inputs import ReportInputs
-from funding_pipeline.reporting.series import drawdown, regime_spans, thinned
+from funding_pipeline.reporting.series import ROUNDING_USD, drawdown, regime_spans, thinned
+from funding_pipeline.validation.baseline_runs import CEILINGS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-PORTFOLIO = "portfolio"
-_FEWER_POINTS = 800
+_HEDGED, _PLAIN = "rules hedged", "rules as they are"
 
 
-def figure(title: str, *, suffix: str, height: int = 340, legend: str = "above") -> "Figure":
-    """An empty figure in the report's style; a simulated market's title has its own colour."""
-    import plotly.graph_objects as go
-
-    axis = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "automargin": True}
-    place = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1.0, "xanchor": "right"}
-    beside = {"orientation": "v", "y": 1.0, "yanchor": "top", "x": 1.01, "xanchor": "left"}
-    return go.Figure(
-        layout=go.Layout(
-            template=go.layout.Template(),
-            title={
-                "text": f"{title}{suffix}", "x": 0.0, "xanchor": "left", "xref": "container", "y": 0.98,
-                "font": {"size": 14, "color": SIMULATED if suffix else INK},
-            },
-            height=height,
-            margin={"l": 60, "r": 16, "t": 62, "b": 40},
-            font={"family": "system-ui, -apple-system, Segoe UI, sans-serif", "size": 12, "color": MUTED},
-            paper_bgcolor="white",
-            plot_bgcolor="white",
-            hovermode="x unified",
-            xaxis=axis,
-            yaxis=axis,
-            legend=place if legend == "above" else beside,
-        )
-    )  # fmt: skip
-
-
-def times(frame: pl.DataFrame, column: str = "time") -> list[str]:
-    """Times as text that every browser reads as UTC wall time."""
-    return frame[column].dt.strftime("%Y-%m-%dT%H:%M").to_list()
-
-
-def numbers(values: pl.Series, *, scale: float = 1.0) -> Any:
-    """Values as 32-bit floats, which are written as a quarter of the text; null becomes a gap."""
-    return (values.cast(pl.Float64).to_numpy() * scale).astype(np.float32)
-
-
-def line(frame: pl.DataFrame, column: str, *, name: str, colour: str, scale: float = 1.0, **more: Any) -> Any:
-    """One line over `time`."""
-    import plotly.graph_objects as go
-
-    width, fill = more.pop("width", 1.4), more.pop("fill", None)
-    return go.Scatter(
-        x=times(frame), y=numbers(frame[column], scale=scale), name=name, mode="lines", fill=fill,
-        line={"color": colour, "width": width}, **more,
-    )  # fmt: skip
+def shown_name(name: str) -> str:
+    """A baseline's name as a reader sees it; one that knows the future says so."""
+    words = name.replace("_", " ")
+    return f"{words} (knows the future)" if name in CEILINGS else words
 
 
 def equity_chart(inputs: ReportInputs) -> "Figure":
-    """Profit in percent of capital for the strategy and the baselines, regimes shaded behind it."""
-    out = figure("Net profit, percent of capital", suffix=inputs.suffix, height=430)
-    capital = inputs.capital_usd
-    for i, (name, curve) in enumerate(inputs.baseline_equity.items()):
-        shown = _percent_of(thinned(curve, extremes_of="equity", limit=_FEWER_POINTS), capital)
-        colour = MUTED if name == "cash" else numbered_colour(i + 1)
-        out.add_trace(line(shown, "profit", name=name.replace("_", " "), colour=colour, width=1.1))
-    own = _percent_of(thinned(inputs.equity, extremes_of="equity"), capital)
+    """Profit in percent of capital: strategy, rules hedged on each venue or as they are, ceiling dotted."""
+    out = figure("Net profit, percent of capital", suffix=inputs.suffix, height=500)
+    groups: list[str | None] = []
+    for group, name, curve in _rivals(inputs):
+        shown = _percent_of(thinned(curve, extremes_of="equity", limit=FEWER_POINTS), inputs.capital_usd)
+        out.add_trace(line(shown, "profit", name=shown_name(name), **_drawn(inputs, name)))
+        groups.append(group)
+    own = _percent_of(thinned(inputs.equity, extremes_of="equity"), inputs.capital_usd)
     out.add_trace(line(own, "profit", name="strategy", colour=STRATEGY, width=2.4))
     if inputs.regimes is not None and not inputs.regimes.is_empty():
         _shade(out, inputs.regimes, within=inputs.equity["time"])
+    _choose(out, groups)
     out.update_yaxes(title="% of capital", ticksuffix=" %")
-    out.update_layout(legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0, "xanchor": "left"})
     return out
+
+
+def drawdown_chart(inputs: ReportInputs) -> "Figure":
+    """Falls from the highest equity, percent of capital: the strategy's, and the rules' where asked for."""
+    out = figure("Drawdown, percent of capital", suffix=inputs.suffix, height=300)
+    groups: list[str | None] = []
+    for group, name, curve in _rivals(inputs):
+        if name not in CEILINGS:
+            fall = drawdown(curve, capital_usd=inputs.capital_usd)
+            shown = thinned(fall, extremes_of="drawdown", limit=FEWER_POINTS // 2)
+            drawn = _drawn(inputs, name)
+            out.add_trace(line(shown, "drawdown", name=shown_name(name), scale=100, **drawn))
+            groups.append(group)
+    fall = thinned(drawdown(inputs.equity, capital_usd=inputs.capital_usd), extremes_of="drawdown")
+    own = line(fall, "drawdown", name="strategy", colour=NEGATIVE, scale=100, width=1, fill="tozeroy")
+    out.add_trace(own)
+    _choose(out, groups, alone=True)
+    out.update_yaxes(title="% of capital", ticksuffix=" %")
+    return out
+
+
+def _rivals(inputs: ReportInputs) -> Iterator[tuple[str | None, str, pl.DataFrame]]:
+    """Group of the buttons, name and curve of every baseline; one that is the same either way only once."""
+    for name, curve in inputs.baseline_equity.items():
+        hedged = inputs.baseline_equity_venue_neutral.get(name)
+        if hedged is None or name in CEILINGS or hedged["equity"].equals(curve["equity"]):
+            yield None, name, curve
+        else:
+            yield _PLAIN, name, curve
+            yield _HEDGED, name, hedged
+
+
+def _drawn(inputs: ReportInputs, name: str) -> dict[str, Any]:
+    """Colour, width and dash of a baseline, the same in every chart."""
+    if name in CEILINGS:
+        return {"colour": CEILING, "width": 1.4, "dash": "dot"}
+    place = list(inputs.baseline_equity).index(name)
+    return {"colour": MUTED if name == "cash" else numbered_colour(place + 1), "width": 1.1}
+
+
+def _choose(out: "Figure", groups: list[str | None], *, alone: bool = False) -> None:
+    """Buttons for the rules' variants, where there are two; `alone`: first of all none of them."""
+    every = [*groups, *[None] * (len(out.data) - len(groups))]
+    if _HEDGED not in every:
+        return
+    if alone:
+        every = ["alike" if group is None and i < len(groups) else group for i, group in enumerate(every)]
+        choices = {"strategy": (), _HEDGED: ("alike", _HEDGED), _PLAIN: ("alike", _PLAIN)}
+    else:
+        choices = {_HEDGED: (_HEDGED,), _PLAIN: (_PLAIN,)}
+    add_choice(out, every, choices)
 
 
 def _percent_of(curve: pl.DataFrame, capital_usd: float) -> pl.DataFrame:
@@ -122,67 +130,40 @@ def _shade(out: "Figure", regimes: pl.DataFrame, *, within: pl.Series) -> None:
         out.add_trace(go.Scatter(x=[None], y=[None], mode="markers", name=regime, marker=marker))
 
 
-def drawdown_chart(inputs: ReportInputs) -> "Figure":
-    """The strategy's fall from its highest equity, percent of capital."""
-    fall = thinned(drawdown(inputs.equity, capital_usd=inputs.capital_usd), extremes_of="drawdown")
-    out = figure("Drawdown, percent of capital", suffix=inputs.suffix, height=200)
-    out.add_trace(
-        line(fall, "drawdown", name="drawdown", colour=NEGATIVE, scale=100, width=1, fill="tozeroy")
-    )
-    out.update_yaxes(title="% of capital", ticksuffix=" %")
-    out.update_layout(showlegend=False)
-    return out
-
-
 def source_chart(inputs: ReportInputs) -> "Figure":
-    """Cumulative profit by source, USD."""
+    """Cumulative profit by source, USD; a source that never moved is left out."""
     shown = thinned(inputs.equity, extremes_of="equity")
-    out = figure("Cumulative profit and loss by source, USD", suffix=inputs.suffix)
+    out = figure("Cumulative profit and loss by source, USD", suffix=inputs.suffix, height=400)
     for source, colour in SOURCES.items():
-        out.add_trace(line(shown, f"pnl_{source}", name=source, colour=colour))
+        name = f"pnl_{source}"
+        if (inputs.equity[name] != 0).any():
+            out.add_trace(line(shown, name, name=source, colour=colour))
     net = shown.with_columns(pl.sum_horizontal(f"pnl_{source}" for source in SOURCES).alias("net"))
     out.add_trace(line(net, "net", name="net", colour=STRATEGY, width=2.2))
     out.update_yaxes(title="USD since the start")
     return out
 
 
-def neutrality_chart(inputs: ReportInputs, *, scopes: Sequence[str], title: str) -> "Figure":
-    """How much of the permitted band each of `scopes` uses after each decision, with the band at 100 %."""
-    out = figure(title, suffix=inputs.suffix, height=300)
-    for scope in scopes:
-        one = inputs.neutrality.filter(pl.col("scope") == scope).select("time", "fraction_of_band")
-        shown = thinned(one.drop_nulls(), extremes_of="fraction_of_band", limit=_FEWER_POINTS)
-        colour = STRATEGY if scope == PORTFOLIO else venue_colour(scope)
-        out.add_trace(line(shown, "fraction_of_band", name=scope, colour=colour, scale=100, width=1.1))
-    out.add_hline(y=100, line={"color": NEGATIVE, "width": 1.5, "dash": "dash"})
-    out.update_yaxes(title="% of the band", ticksuffix=" %", rangemode="tozero")
+def attribution_chart(
+    split: pl.DataFrame, *, title: str, suffix: str, names: Mapping[str, str] | None = None
+) -> "Figure":
+    """Profit by source, stacked, one bar per `name`, USD, the total as a mark. SCHEMA of `attribution`."""
+    import plotly.graph_objects as go
+
+    labels = [(names or {}).get(name, name) for name in split["name"].to_list()]
+    out = figure(title, suffix=suffix, height=150 + 30 * split.height)
+    for source, colour in ATTRIBUTED.items():
+        if (split[f"{source}_usd"].abs() > ROUNDING_USD).any():
+            out.add_trace(
+                go.Bar(
+                    y=labels, x=numbers(split[f"{source}_usd"]), name=source.replace("_", " "),
+                    orientation="h", marker={"color": colour},
+                )
+            )  # fmt: skip
+    mark = {"symbol": "diamond", "size": 9, "color": INK, "line": {"color": "white", "width": 1}}
+    total = numbers(split["total_usd"])
+    out.add_trace(go.Scatter(y=labels, x=total, name="total", mode="markers", marker=mark))
+    out.update_layout(barmode="relative", hovermode="y unified")
+    out.update_xaxes(title="USD; costs are negative", zeroline=True, zerolinecolor=INK)
+    out.update_yaxes(type="category", categoryorder="array", categoryarray=labels[::-1])
     return out
-
-
-def exposure_chart(inputs: ReportInputs) -> "Figure":
-    """Gross notional per venue, stacked, USD."""
-    out = figure("Gross exposure by venue, USD", suffix=inputs.suffix, height=300)
-    for venue in venues_of(inputs.neutrality):
-        one = inputs.neutrality.filter(pl.col("scope") == venue).select("time", "gross_usd")
-        shown = thinned(one, limit=_FEWER_POINTS)
-        colour = venue_colour(venue)
-        trace = line(shown, "gross_usd", name=venue, colour=colour, width=0.4, stackgroup="gross")
-        out.add_trace(trace.update(fillcolor=colour))
-    out.update_yaxes(title="USD, sum of |notional|")
-    return out
-
-
-def venues_of(neutrality: pl.DataFrame) -> list[str]:
-    """The scopes that are venues, in alphabetical order."""
-    return [scope for scope in neutrality["scope"].unique().sort().to_list() if scope != PORTFOLIO]
-
-
-def html_of(chart: "Figure", *, identity: str) -> str:
-    """The figure as a fragment for a page that has plotly.js already; nothing is loaded."""
-    options: Mapping[str, Any] = {
-        "displaylogo": False,
-        "responsive": True,
-        "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
-    }
-    html: str = chart.to_html(full_html=False, include_plotlyjs=False, div_id=identity, config=dict(options))
-    return html

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from funding_pipeline.core.horizons import horizon_text
-from funding_pipeline.reporting.palette import NEGATIVE, SOURCES, numbered_colour, venue_colour
-from funding_pipeline.reporting.report_charts import figure, numbers
+from funding_pipeline.reporting.palette import NEGATIVE, numbered_colour, venue_colour
+from funding_pipeline.reporting.report_figures import figure, numbers
 from funding_pipeline.reporting.series import (
     calibration,
     colour_limit,
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _WIDEST_PAIRS = 40
-# Of one venue or base alone: other legs hold the other side of the price.
-_SOURCE_NAMES = {"basis": "basis and price"}
 
 
 def differential_heatmap(settled: pl.DataFrame, *, suffix: str) -> "Figure | None":
@@ -97,26 +95,4 @@ def plan_chart(legs: pl.DataFrame, *, column: str, suffix: str) -> "Figure":
     out.update_layout(barmode="group", hovermode="closest")
     out.update_xaxes(title="USD; left of zero: short, right: long", zeroline=True, zerolinecolor="#1c2733")
     out.update_yaxes(categoryorder="category descending")
-    return out
-
-
-def attribution_chart(split: pl.DataFrame, *, by: str, suffix: str) -> "Figure":
-    """Profit by source, stacked, one bar per `by`, USD."""
-    import plotly.graph_objects as go
-
-    out = figure(f"Profit and loss by {by}, USD", suffix=suffix, height=130 + 30 * split.height)
-    for source, colour in SOURCES.items():
-        values = numbers(split[f"{source}_usd"])
-        out.add_trace(
-            go.Bar(
-                y=split[by].to_list(),
-                x=values,
-                name=_SOURCE_NAMES.get(source, source),
-                orientation="h",
-                marker={"color": colour},
-            )
-        )
-    out.update_layout(barmode="relative", hovermode="y unified")
-    out.update_xaxes(title="USD; costs are negative", zeroline=True, zerolinecolor="#1c2733")
-    out.update_yaxes(categoryorder="array", categoryarray=split[by].to_list()[::-1])
     return out

@@ -16,14 +16,16 @@ import polars as pl
 class ReportInputs:
     """Inputs of one report. Times UTC, money USD, rates fractions per hour unless a name says more.
 
-    From the back-test (see `result_frames`): `summary`, `equity`, `trades`, `positions`,
-    `funding_payments`, `neutrality`; `baseline_equity` maps a name to a frame (time, equity).
-    Optional: `settled_funding` (SETTLED_FUNDING rows of the period), `instruments` (INSTRUMENTS),
-    `gaps` (any frame), `quarantine` (QUARANTINE rows), `regimes` (as_of, regime), `anomalies` (as_of,
-    venue, symbol, reason, robust_z), `forecast_skill` (any frame), `forecasts` (FORECASTS) with
-    `realised` (labels), `plan_legs` (venue, symbol, base, notional_target_usd or notional_usd,
-    expected_rate_per_hour, reason). `forecast_method` is a
-    sentence on how forecasts were made, `provenance` versions, revision and settings: printed as they are.
+    From the back-test (`BacktestResult`): `summary`, `equity`, `neutrality`, `margin`, `attribution`,
+    `stress`; `baseline_equity` and `baseline_equity_venue_neutral` map a name to a frame (time, equity).
+    From the studies: `studies_runs`, `studies_regimes`, `replays`, None where they were not run, for which
+    `studies_missing` says why.
+    Optional: `settled_funding` (SETTLED_FUNDING rows of the period), `instruments` (INSTRUMENTS), `gaps` (any
+    frame), `quarantine` (QUARANTINE rows), `regimes` (as_of, regime), `anomalies` (as_of, venue, symbol,
+    reason, robust_z), `forecast_skill` (any frame), `forecasts` (FORECASTS) with `realised` (labels),
+    `plan_legs` (venue, symbol, base, notional_target_usd or notional_usd, expected_rate_per_hour, reason).
+    `forecast_method` is a sentence on how forecasts were made, `provenance` versions, revision and settings:
+    printed as they are.
     """
 
     market_label: str
@@ -31,11 +33,16 @@ class ReportInputs:
     generated_at: datetime
     summary: Mapping[str, Any]
     equity: pl.DataFrame
-    trades: pl.DataFrame
-    positions: pl.DataFrame
-    funding_payments: pl.DataFrame
     neutrality: pl.DataFrame
+    margin: pl.DataFrame
+    attribution: pl.DataFrame
+    stress: pl.DataFrame
     baseline_equity: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    baseline_equity_venue_neutral: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    studies_runs: pl.DataFrame | None = None
+    studies_regimes: pl.DataFrame | None = None
+    replays: pl.DataFrame | None = None
+    studies_missing: str = ""
     settled_funding: pl.DataFrame | None = None
     instruments: pl.DataFrame | None = None
     gaps: pl.DataFrame | None = None

@@ -1,24 +1,20 @@
-"""Sections about the strategy: result, sources of profit, neutrality, plan, limits."""
+"""Sections about the strategy's own result: equity, the plan, limits.
+
+What lives here: which charts, tables and sentences, in which order. What does not: profit by source
+(`report_sections_sources`), evidence and studies (`report_sections_evidence`), risk (`report_sections_risk`),
+market and data (`report_sections_market`).
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from funding_pipeline.reporting.attribution import pnl_attribution, unattributed_usd
 from funding_pipeline.reporting.report_blocks import Section, chart, items, rows, text
-from funding_pipeline.reporting.report_charts import (
-    PORTFOLIO,
-    drawdown_chart,
-    equity_chart,
-    exposure_chart,
-    neutrality_chart,
-    source_chart,
-    venues_of,
-)
-from funding_pipeline.reporting.report_charts_market import attribution_chart, plan_chart
+from funding_pipeline.reporting.report_charts import drawdown_chart, equity_chart, shown_name
+from funding_pipeline.reporting.report_charts_market import plan_chart
 from funding_pipeline.reporting.report_inputs import ReportInputs
-from funding_pipeline.reporting.report_tables import Table, decimal, dollars, percent, table
+from funding_pipeline.reporting.report_tables import decimal, dollars, percent, table
 
 _FIGURES = {
     "net_return_annual": "net per year",
@@ -40,7 +36,9 @@ def result_section(inputs: ReportInputs) -> Section:
     return Section(
         "result",
         "Result against simple rules",
-        "Every curve pays its own fees and slippage and is marked on each venue's own closes.",
+        "Every curve pays its own fees and slippage and is marked on each venue's own closes. Hedged: the "
+        "same rule with its beta hedged in BTC on every venue. The dotted line knows the funding to come: a "
+        "ceiling, no rival.",
         (
             *chart(equity_chart(inputs), identity="equity"),
             *chart(drawdown_chart(inputs), identity="drawdown"),
@@ -70,7 +68,7 @@ def _comparison(summary: Mapping[str, Any]) -> pl.DataFrame:
     out = []
     for name, figures in every.items():
         neutral = figures if name == "strategy" else figures.get("venue_neutral") or {}
-        row = {"name": name.replace("_", " ")} | {key: _float(figures.get(key)) for key in _FIGURES}
+        row = {"name": shown_name(name)} | {key: _float(figures.get(key)) for key in _FIGURES}
         row |= {"neutral_annual": _float(neutral.get("net_return_annual"))}
         out.append(row | {"neutral_sharpe": _float(neutral.get("sharpe"))})
     numeric = dict.fromkeys([*_FIGURES, "neutral_annual", "neutral_sharpe"], pl.Float64)
@@ -79,74 +77,6 @@ def _comparison(summary: Mapping[str, Any]) -> pl.DataFrame:
 
 def _float(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def sources_section(inputs: ReportInputs) -> Section:
-    """Profit by source over time, and by venue and by base; raises AccountingError if they disagree."""
-    frames = {"trades": inputs.trades, "positions": inputs.positions}
-    splits = {
-        by: pnl_attribution(**frames, funding_payments=inputs.funding_payments, by=(by,))
-        for by in ("venue", "base")
-    }
-    later = unattributed_usd(splits["venue"], equity=inputs.equity, **frames)
-    blocks = chart(source_chart(inputs), identity="sources") + rows(_by_year(inputs.summary))
-    for by, split in splits.items():
-        if split.height:
-            blocks += chart(attribution_chart(split, by=by, suffix=inputs.suffix), identity=f"by-{by}")
-        names = {"basis_usd": "basis and price, USD"}
-        shown = table(_with_total(split, by), names=names, signed=("total_usd",), bars=("total_usd",))
-        blocks += rows(shown)
-    note = (
-        "Basis is what marks moved while positions were held. On one venue alone it is mostly the price of a "
-        "position that other venues hedge: a profit here and a loss there, and collateral on the wrong side."
-    )
-    if abs(later) >= 1:
-        added = dollars(later, signed=True)
-        note += f" Marks after the last decision added {added} USD, in none of the rows by venue or base."
-    return Section("sources", "Where the money came from", note, tuple(blocks))
-
-
-def _by_year(summary: Mapping[str, Any]) -> Table:
-    """Profit by source per calendar year, USD; an old edge that has faded shows here."""
-    years = [{"year": year, **values} for year, values in (summary.get("by_year") or {}).items()]
-    frame = pl.DataFrame([{k if k == "year" else f"{k}_usd": v for k, v in row.items()} for row in years])
-    return table(frame, signed=("net_usd",), bars=("net_usd",) if frame.height else ())
-
-
-def _with_total(split: pl.DataFrame, by: str) -> pl.DataFrame:
-    total = split.sum().with_columns(pl.lit("all").alias(by))
-    return pl.concat([split, total]) if split.height else split
-
-
-def neutrality_section(inputs: ReportInputs) -> Section:
-    """Use of the permitted bands, and gross exposure."""
-    venues = venues_of(inputs.neutrality)
-    worst = inputs.neutrality.group_by("scope").agg(
-        pl.col("fraction").max().alias("largest_net_fraction"),
-        pl.col("fraction").mean().alias("mean_net_fraction"),
-        pl.col("fraction_of_band").max().alias("largest_use_of_band_fraction"),
-        pl.col("gross_usd").mean().alias("mean_gross_usd"),
-    )
-    return Section(
-        "neutrality",
-        "Neutrality",
-        "Right after each decision: the portfolio's net over its gross, and each venue's beta-weighted net "
-        "over its budget, both as a share of the permitted band. Between decisions prices move them.",
-        (
-            *chart(
-                neutrality_chart(
-                    inputs, scopes=[PORTFOLIO], title="Portfolio: net notional, share of the band"
-                ),
-                identity="neutral-portfolio",
-            ),
-            *chart(
-                neutrality_chart(inputs, scopes=venues, title="Venues: beta-weighted net, share of the band"),
-                identity="neutral-venues",
-            ),
-            *chart(exposure_chart(inputs), identity="exposure"),
-            *rows(table(worst.sort(pl.col("scope") != PORTFOLIO, "scope"))),
-        ),
-    )
 
 
 def plan_section(inputs: ReportInputs) -> Section:
@@ -183,11 +113,13 @@ def limits_section(inputs: ReportInputs) -> Section:
         "in the curve unless the history contains them.",
         "Fills are assumed at the venue's last close, worse by half a spread and impact; queues, partial "
         "fills, rejected orders and latency are not simulated.",
-        "Daily marks hide what happens inside a day: margin calls between marks are not seen.",
+        "Drawdown and volatility know the marks at decisions and midnights; margin is followed hour by hour, "
+        "and what happens inside an hour only at each candle's worst price.",
         "Taxes, withdrawal fees, the cost of moving collateral and interest on it are left out.",
         "The past of a few liquid coins says little about others; the differential shrinks over the years.",
     )
     provenance = [f"{name}: {value}" for name, value in inputs.provenance.items()]
+    doubts = (inputs.summary.get("plausibility") or {}).get("doubts") or ()
     notes = [str(note) for note in inputs.summary.get("notes") or ()]
     return Section(
         "limits",
@@ -195,6 +127,7 @@ def limits_section(inputs: ReportInputs) -> Section:
         "How the numbers are made, and what they do not include.",
         (
             *text(*[line for line in stated if line]),
+            *items([str(doubt) for doubt in doubts], caption="What makes the figures doubtful"),
             *items(left_out, caption="Not included"),
             *items(notes, caption="Notes of this run"),
             *items(provenance, caption="Made from"),

@@ -1,6 +1,7 @@
-"""The first screen of the report: headline numbers and what they mean, in plain words.
+"""The first screen of the report: the verdict with its evidence, and headline numbers.
 
-What lives here: sentences that follow from the summary by fixed rules. What does not: new numbers.
+What lives here: what the summary says, in the order of a reader. What does not: the rules of the verdict
+(`validation.verdict`), or new numbers.
 """
 
 from collections.abc import Mapping
@@ -9,9 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from funding_pipeline.reporting.palette import INK, VERDICTS
 from funding_pipeline.reporting.report_inputs import ReportInputs
 from funding_pipeline.reporting.report_tables import MISSING, decimal, dollars, percent
-from funding_pipeline.validation.statistics import PLAUSIBLE_SHARPE
+from funding_pipeline.validation.baseline_runs import CEILINGS
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,35 @@ class Headline:
     sign: int = 0
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """One check of the verdict; `mark` is one character, `sign` 1 passed, -1 failed, 0 not known."""
+
+    name: str
+    text: str
+    sign: int
+
+    @property
+    def mark(self) -> str:
+        """Passed, failed or not known."""
+        return {1: "\u2713", -1: "\u2717", 0: "?"}[self.sign]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`word` (empty where none was told), its `result`, `evidence` and `kills`, and other `sentences`."""
+
+    word: str
+    colour: str
+    provisional: bool
+    result: str
+    evidence: tuple[Evidence, ...]
+    kills: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+
 def headlines(inputs: ReportInputs) -> tuple[Headline, ...]:
-    """Net return, Sharpe, drawdown, turnover, costs and forecast skill."""
+    """Net return, Sharpe, drawdown, costs, what the model adds, and forecast skill."""
     summary = inputs.summary
     net = summary.get("net_return_annual")
     costs = summary.get("costs") or {}
@@ -36,7 +65,8 @@ def headlines(inputs: ReportInputs) -> tuple[Headline, ...]:
         Headline(
             "Net return a year",
             percent(net, signed=True, decimals=2),
-            f"on capital of {dollars(inputs.capital_usd)} USD; volatility "
+            f"on capital of {dollars(inputs.capital_usd)} USD; "
+            f"{percent(summary.get('net_return_on_gross_annual'), decimals=2)} of the mean gross; volatility "
             f"{percent(summary.get('volatility_annual'), decimals=2)}",
             sign=_sign(net),
         ),
@@ -47,26 +77,43 @@ def headlines(inputs: ReportInputs) -> tuple[Headline, ...]:
             f"of capital; {percent(summary.get('time_under_water'), decimals=0)} of the time below a peak",
         ),
         Headline(
-            "Turnover a year",
-            f"{decimal(summary.get('turnover'), decimals=1)}x",
-            f"capital; {summary.get('decisions', 0):,} decisions",
-        ),
-        Headline(
             "Costs a year",
             percent((fees or 0) + (slippage or 0) if known else None, decimals=2),
-            f"of capital: fees {percent(fees, decimals=2)}, slippage {percent(slippage, decimals=2)}",
+            f"of capital: fees {percent(fees, decimals=2)}, slippage {percent(slippage, decimals=2)}; "
+            f"turnover {decimal(summary.get('turnover'), decimals=1)}x, {summary.get('decisions', 0):,} "
+            "decisions",
         ),
+        _model_headline(summary),
         _skill_headline(inputs.forecast_skill),
     )
 
 
-def verdict(inputs: ReportInputs) -> tuple[str, ...]:
-    """Sentences: what it earned, whether that is more than luck, against the rules, and the limits."""
-    sentences = [_earned(inputs.summary), _luck(inputs.summary), _against(inputs.summary)]
-    sentences += [_unhedged(inputs.summary), _neutral(inputs.summary)]
+def verdict(inputs: ReportInputs) -> Verdict:
+    """The summary's verdict, with what a reader asks next: rivals, rules that carry more, neutrality."""
+    told = inputs.summary.get("verdict") or {}
+    first, *others = told.get("sentences") or [""]
+    repeated = ("Against it:", "Not known:")  # the evidence says so
+    sentences = [text for text in others if not text.startswith(repeated)]
+    sentences += [_against(inputs.summary), _unhedged(inputs.summary), _neutral(inputs.summary)]
     if inputs.is_simulated:
         sentences.append("The market is simulated: nothing here says what a real market would have paid.")
-    return tuple(sentence for sentence in sentences if sentence)
+    if inputs.studies_missing:
+        sentences.append(f"The verdict knows no studies: {inputs.studies_missing}.")
+    word = str(told.get("word") or "")
+    return Verdict(
+        word=word,
+        colour=VERDICTS.get(word, INK),
+        provisional=bool(told.get("provisional")),
+        result=first,
+        evidence=tuple(_evidence(check) for check in told.get("checks") or ()),
+        kills=tuple(told.get("kills") or ()),
+        sentences=tuple(sentence for sentence in sentences if sentence),
+    )
+
+
+def _evidence(check: Mapping[str, Any]) -> Evidence:
+    passed = check["passed"]
+    return Evidence(name=check["name"], text=check["text"], sign=0 if passed is None else 1 if passed else -1)
 
 
 def _sign(value: float | None) -> int:
@@ -87,41 +134,13 @@ def _interval_text(summary: Mapping[str, Any]) -> str:
     return f"95 % interval {decimal(found[0])} to {decimal(found[1])}, daily returns"
 
 
-def _earned(summary: Mapping[str, Any]) -> str:
-    pnl = summary.get("pnl")
-    if not pnl:
-        return ""
-    net = sum(pnl.values())
-    parts = ", ".join(f"{name} {dollars(value, signed=True)}" for name, value in pnl.items())
-    word = "earned" if net >= 0 else "lost"
-    return (
-        f"From {str(summary.get('from'))[:10]} to {str(summary.get('to'))[:10]} the strategy {word} "
-        f"{dollars(abs(net))} USD after costs ({parts})."
-    )
-
-
-def _luck(summary: Mapping[str, Any]) -> str:
-    found, sharpe = _interval(summary), summary.get("sharpe")
-    if found is None or sharpe is None:
-        return "There are too few days to tell the result from luck."
-    if found[0] <= 0 <= found[1]:
-        return "The interval of the Sharpe ratio includes zero: the result cannot be told from luck."
-    if found[1] < 0:
-        return "The loss is larger than chance explains."
-    if sharpe > PLAUSIBLE_SHARPE:
-        return (
-            f"The interval excludes zero, but a Sharpe ratio above {PLAUSIBLE_SHARPE:.0f} has to be "
-            "explained before it is believed: see the limits at the end."
-        )
-    return "The interval of the Sharpe ratio excludes zero."
-
-
 def _against(summary: Mapping[str, Any]) -> str:
     """Only rules that are as neutral on each venue: one that may carry beta is another product."""
     own, baselines = summary.get("net_return_annual"), summary.get("baselines") or {}
     rivals = {
         name: (figures.get("venue_neutral") or figures).get("net_return_annual")
         for name, figures in baselines.items()
+        if name not in CEILINGS
     }
     known = {name: float(value) for name, value in rivals.items() if value is not None}
     if own is None or not known:
@@ -129,9 +148,10 @@ def _against(summary: Mapping[str, Any]) -> str:
     best = max(known, key=lambda name: (known[name], name))
     beaten = sum(own > value for value in known.values())
     better = "more" if own > known[best] else "no more"
+    rival, earned = best.replace("_", " "), percent(known[best], decimals=2, signed=True)
     return (
         f"It earned more than {beaten} of {len(known)} baselines hedged on each venue as it is, and {better} "
-        f"than the best of them ({best.replace('_', ' ')}, {percent(known[best], signed=True)} a year)."
+        f"than the best of them ({rival}, {earned} a year)."
     )
 
 
@@ -141,7 +161,8 @@ def _unhedged(summary: Mapping[str, Any]) -> str:
     more = {
         name: figures["net_return_annual"]
         for name, figures in baselines.items()
-        if _is_more(figures.get("net_return_annual"), own)
+        if name not in CEILINGS
+        and _is_more(figures.get("net_return_annual"), own)
         and (figures.get("venue_neutral") or figures).get("net_return_annual") != figures["net_return_annual"]
     }
     if not more:
@@ -168,6 +189,20 @@ def _neutral(summary: Mapping[str, Any]) -> str:
     return (
         f"After each decision the net position never exceeded {percent(delta, decimals=2)} of gross, and the "
         f"beta-weighted net of a venue {percent(beta)} of its budget{moved}."
+    )
+
+
+def _model_headline(summary: Mapping[str, Any]) -> Headline:
+    """What the model adds to the same optimiser on the trailing mean; coloured where the interval tells."""
+    found = summary.get("value_added_by_ai")
+    if found is None:
+        return Headline("Added by the model", MISSING, "not run without it, or too few days")
+    low, high = (percent(found[key], decimals=2, signed=True) for key in ("low", "high"))
+    return Headline(
+        "Added by the model",
+        percent(found["net_annual"], decimals=2, signed=True),
+        f"a year, over the same optimiser on the trailing mean; 95 % interval {low} to {high}",
+        sign=1 if found["low"] > 0 else -1 if found["high"] < 0 else 0,
     )
 
 

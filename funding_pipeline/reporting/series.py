@@ -13,6 +13,7 @@ from funding_pipeline.market_data.instruments import parse_symbol
 
 HOURS_PER_YEAR = 24 * 365
 MAX_POINTS = 2400
+ROUNDING_USD = 0.005  # what the float sums of a source that is nothing leave
 
 
 def thinned(frame: pl.DataFrame, *, extremes_of: str | None = None, limit: int = MAX_POINTS) -> pl.DataFrame:
@@ -44,6 +45,50 @@ def drawdown(equity: pl.DataFrame, *, capital_usd: float) -> pl.DataFrame:
     peak = pl.col("equity").cum_max().clip(lower_bound=capital_usd)
     fall = ((pl.col("equity") - peak) / capital_usd).alias("drawdown")
     return equity.sort("time").select("time", "equity", fall)
+
+
+def worst_of_each_kind(stress: pl.DataFrame) -> pl.DataFrame:
+    """One row per kind of scenario and book: `kind` in words, the scenario of the largest loss, the loss.
+
+    `stress`: book, scenario ("kind:where" or "kind"), loss_usd, loss_fraction_of_capital. The worst kinds
+    come first, books in their order.
+    """
+    kind = pl.col("scenario").str.split(":").list.first().str.replace_all("_", " ")
+    columns = ["book", "kind", "scenario", "loss_usd", "loss_fraction_of_capital"]
+    worst = (
+        stress.with_columns(kind=kind)
+        .sort("loss_usd", "scenario", descending=[True, False], nulls_last=True)
+        .unique(["book", "kind"], keep="first", maintain_order=True)
+        .select(columns)
+    )
+    order = worst.group_by("kind").agg(pl.col("loss_usd").max().alias("_size"))
+    places = stress.select(pl.col("book").unique(maintain_order=True)).with_row_index("_place")
+    return (
+        worst.join(order, on="kind")
+        .join(places, on="book")
+        .sort("_size", "kind", "_place", descending=[True, False, False])
+        .select(columns)
+    )
+
+
+def profit_by_level(attribution: pl.DataFrame, level: str) -> pl.DataFrame:
+    """One row per name of `level`: profit by source over the whole period, its total, and the total by year.
+
+    `attribution` as in `validation.attribution`, which has rows by year beside those of the period. Sources
+    that are zero everywhere are left out; a year without a row of the name earned nothing there.
+    """
+    rows = attribution.filter(pl.col("level") == level)
+    whole = rows.filter(pl.col("year").is_null()).drop("level", "year")
+    sources = [name for name in whole.columns if name.endswith("_usd") and name != "total_usd"]
+    empty = [name for name in sources if not (whole[name].abs() > ROUNDING_USD).any()]
+    whole = whole.drop(empty)
+    by_year = rows.filter(pl.col("year").is_not_null())
+    if by_year.is_empty():
+        return whole
+    years = by_year.pivot("year", index="name", values="total_usd", sort_columns=True)
+    named = {name: f"{name}_usd" for name in years.columns if name != "name"}
+    joined = whole.join(years.rename(named), on="name", how="left", maintain_order="left")
+    return joined.with_columns(pl.col(list(named.values())).fill_null(0.0))
 
 
 def with_base(frame: pl.DataFrame) -> pl.DataFrame:

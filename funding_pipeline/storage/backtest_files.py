@@ -1,4 +1,4 @@
-"""The files of a back-test: summary.json and one Parquet file per frame, each complete or absent."""
+"""The files of a back-test: summary.json, studies.json, a Parquet file per frame; each complete or absent."""
 
 import json
 import os
@@ -6,20 +6,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from funding_pipeline.core.errors import StorageError
 from funding_pipeline.core.market import Market
 from funding_pipeline.validation.backtest import BacktestResult
+from funding_pipeline.validation.studies import Studies
+from funding_pipeline.validation.verdict import verdict
 
 SUMMARY = "summary.json"
+STUDIES = "studies.json"
 REPORT = "report.html"
 
 
 def write_backtest(result: BacktestResult, out: Path, *, market: Market) -> dict[str, Any]:
-    """Write `summary.json`, `equity`, `trades`, `positions`, `funding` and `neutrality` into `out`.
+    """Write `summary.json` and one Parquet file per frame into `out`: `equity`, `trades`, `positions`,
+    `funding`, `neutrality`, `margin`, `attribution`, `stress`.
 
-    Returns the summary with the market's label. Raises StorageError; no half-written file is left.
+    Returns the summary with the market's label. Studies of an earlier back-test are removed: they are not
+    about this one. Raises StorageError; no half-written file is left.
     """
     out.mkdir(parents=True, exist_ok=True)
+    (out / STUDIES).unlink(missing_ok=True)
     summary = {"market": market.label, "simulated": market.is_simulated, **result.summary}
     frames = {
         "equity": result.equity,
@@ -27,6 +35,9 @@ def write_backtest(result: BacktestResult, out: Path, *, market: Market) -> dict
         "positions": result.positions,
         "funding": result.funding_payments,
         "neutrality": result.neutrality,
+        "margin": result.margin,
+        "attribution": result.attribution,
+        "stress": result.stress,
     }
     for name, frame in frames.items():
         write_whole(out / f"{name}.parquet", frame.write_parquet)
@@ -35,10 +46,52 @@ def write_backtest(result: BacktestResult, out: Path, *, market: Market) -> dict
 
 
 def write_no_backtest(reason: str, out: Path, *, market: Market) -> None:
-    """Write a `summary.json` that says why there is no result, and remove an older report."""
+    """Write a `summary.json` that says why there is no result, and remove an older report and studies."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / REPORT).unlink(missing_ok=True)
+    for older in (REPORT, STUDIES):
+        (out / older).unlink(missing_ok=True)
     _write_json({"market": market.label, "simulated": market.is_simulated, "not_run": reason}, out / SUMMARY)
+
+
+def write_studies(
+    studies: Studies, out: Path, *, replays: pl.DataFrame, stress: pl.DataFrame
+) -> dict[str, Any]:
+    """Write `studies.json` beside the back-test in `out`, and the verdict that knows them into its summary.
+
+    `replays`: REPLAYS_SCHEMA; `stress`: the back-test's. Returns the summary. Raises StorageError.
+    """
+    summary = read_summary(out) | studies.summary
+    summary["verdict"] = verdict(summary, runs=studies.runs, stress=stress)
+    content = {
+        "market": summary["market"],
+        "simulated": summary["simulated"],
+        "runs": studies.runs.to_dicts(),
+        "regimes": studies.regimes.to_dicts(),
+        "replays": replays.to_dicts(),
+        **studies.summary,
+        "verdict": summary["verdict"],
+    }
+    _write_json(content, out / STUDIES)
+    _write_json(summary, out / SUMMARY)
+    return summary
+
+
+def write_no_studies(reason: str, out: Path) -> None:
+    """Write a `studies.json` that says why there is none; the summary keeps the verdict without them."""
+    out.mkdir(parents=True, exist_ok=True)
+    _write_json({"not_run": reason}, out / STUDIES)
+
+
+def studies_not_run(folder: Path) -> str | None:
+    """Why the back-test in `folder` has no studies; None where it has."""
+    path = folder / STUDIES
+    if not path.exists():
+        return "they have not been run since the back-test"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read: materialize `validation_studies`") from error
+    return found.get("not_run")
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

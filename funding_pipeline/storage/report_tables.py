@@ -26,21 +26,10 @@ order by venue, symbol
 """
 
 _PROFIT_BY_YEAR_AND_VENUE = """
-with paid as (
-    select year(time) as year, venue, sum(cash_usd) as funding_usd
-    from backtest_funding_payments group by all
-),
-traded as (
-    select year(time) as year, venue,
-           sum(abs(quantity) * mark_price) as traded_usd,
-           -sum(fee_usd) as fees_usd,
-           -sum(slippage_usd) as slippage_usd
-    from backtest_trades group by all
-)
-select coalesce(paid.year, traded.year) as year, coalesce(paid.venue, traded.venue) as venue,
-       coalesce(funding_usd, 0) as funding_usd, coalesce(fees_usd, 0) as fees_usd,
-       coalesce(slippage_usd, 0) as slippage_usd, coalesce(traded_usd, 0) as traded_usd
-from paid full join traded on paid.year = traded.year and paid.venue = traded.venue
+select year, name as venue, funding_usd, convergence_usd, residual_delta_usd, quote_currency_usd,
+       fees_usd, slippage_usd, liquidation_usd, total_usd
+from backtest_attribution
+where level = 'venue' and year is not null
 order by year, venue
 """
 
@@ -48,9 +37,13 @@ PROFIT_BY_YEAR_AND_VENUE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "year": pl.Int64,
     "venue": pl.String,
     "funding_usd": pl.Float64,
+    "convergence_usd": pl.Float64,
+    "residual_delta_usd": pl.Float64,
+    "quote_currency_usd": pl.Float64,
     "fees_usd": pl.Float64,
     "slippage_usd": pl.Float64,
-    "traded_usd": pl.Float64,
+    "liquidation_usd": pl.Float64,
+    "total_usd": pl.Float64,
 }
 
 
@@ -60,7 +53,7 @@ def coverage(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def profit_by_year_and_venue(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """One row per (year, venue) of the back-test: funding, fees, slippage and turnover, USD."""
+    """One row per (year, venue) of the back-test: profit by source, and their sum, USD."""
     return query(connection, _PROFIT_BY_YEAR_AND_VENUE).select(
         pl.col(name).cast(dtype) for name, dtype in PROFIT_BY_YEAR_AND_VENUE_SCHEMA.items()
     )

@@ -34,13 +34,15 @@ class ModelTracking:
         return ForecasterRegistry(self._mlflow)
 
     @contextmanager
-    def run(self, name: str, *, tags: Mapping[str, str]) -> Iterator[MlflowRun]:
+    def run(
+        self, name: str, *, tags: Mapping[str, str], experiment_name: str = EXPERIMENT
+    ) -> Iterator[MlflowRun]:
         """An MLflow run that is closed as finished, or as failed if the block raises."""
         mlflow = self._mlflow()
-        experiment = mlflow.get_experiment_by_name(EXPERIMENT)
+        experiment = mlflow.get_experiment_by_name(experiment_name)
         if experiment is None:
             location = (self.folder / "artifacts").as_uri()
-            experiment_id = mlflow.create_experiment(EXPERIMENT, artifact_location=location)
+            experiment_id = mlflow.create_experiment(experiment_name, artifact_location=location)
         else:
             experiment_id = experiment.experiment_id
         with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=dict(tags)) as run:

@@ -1,6 +1,7 @@
 """One MLflow run: parameters, metrics, tables and pictures. What does not live here: the registry."""
 
 import io
+import json
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,10 @@ class MlflowRun:
     def log_table(self, frame: pl.DataFrame, name: str) -> None:
         """A frame as a CSV artifact."""
         self._log_bytes(frame.write_csv().encode(), name)
+
+    def log_json(self, content: Mapping[str, Any], name: str) -> None:
+        """Plain data as a JSON artifact; a time or another value as its text."""
+        self._log_bytes(json.dumps(content, indent=2, default=str).encode(), name)
 
     def _log_bytes(self, content: bytes, name: str) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,20 +1,20 @@
 """Runs the baselines on the same history and turns them into figures.
 
 Every rule is run twice: as it is, and hedged on each venue (`venue_neutral`). The optimiser without
-a model keeps the venue bands anyway, so both entries are the same run.
+a model, and the one that knows the future, keep the venue bands anyway: both entries are the same run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from funding_pipeline.portfolio.as_of import as_of_panels
 from funding_pipeline.portfolio.config import PortfolioConfig
-from funding_pipeline.portfolio.legs import Floats, LegInputs
-from funding_pipeline.portfolio.panels import as_of_panels
+from funding_pipeline.portfolio.legs import Floats, LegInputs, Universe
 from funding_pipeline.validation.baselines import (
     FixedVenues,
     PairPolicy,
@@ -22,19 +22,26 @@ from funding_pipeline.validation.baselines import (
     ThresholdRule,
     WidestPair,
 )
+from funding_pipeline.validation.figures import figures
 from funding_pipeline.validation.result_frames import equity_frame
 from funding_pipeline.validation.simulation import Decision, MarketHistory, Policy, Run, simulate
-from funding_pipeline.validation.summary import figures
 
 _MEASURED_HOURS = (24, 72, 168)
 _MIN_COVERAGE = 0.5
 NO_MODEL = "optimiser_no_model"
+ORACLE = "oracle_168h"
+CEILINGS = (ORACLE,)
+"""Runs that know the future: what could be reached, never something to beat or be beaten by."""
+
+
+Runs = Mapping[str, tuple[tuple[MarketHistory, Run], ...]]
+"""By name one run, or a plain one and a hedged one, each with the history that it was run on."""
 
 
 class Cash:
     """Never trades."""
 
-    def decide(self, index: int, inputs: LegInputs, quantities: Floats) -> Decision:
+    def decide(self, index: int, inputs: LegInputs, quantities: Floats, venue_equity_usd: Floats) -> Decision:
         """Zero everywhere."""
         return Decision(target=np.zeros_like(quantities), reasons=("",) * len(quantities))
 
@@ -47,39 +54,53 @@ class BaselineResults:
     equity: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     equity_venue_neutral: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
+    @property
+    def rivals(self) -> Mapping[str, Mapping[str, pl.DataFrame]]:
+        """Name -> variant (`plain`, `venue_neutral`) -> equity, of those that can be beaten: no ceilings."""
+        return {
+            name: {"plain": frame, "venue_neutral": self.equity_venue_neutral[name]}
+            for name, frame in self.equity.items()
+            if name not in CEILINGS
+        }
 
-def run_baselines(
-    history: MarketHistory,
-    *,
-    no_model: tuple[MarketHistory, Run],
-    funding: pl.LazyFrame,
-    config: PortfolioConfig,
-) -> BaselineResults:
-    """Run every rule twice on `history`, plain and hedged on each venue.
 
-    `no_model` is the run of the optimiser on forecasts without a model; `funding` the settled rates.
-    """
+def run_rules(history: MarketHistory, *, funding: pl.LazyFrame, config: PortfolioConfig) -> Runs:
+    """Every rule twice on `history`, plain and hedged on each venue; `funding` has the settled rates."""
     pairs = {"cash": (Cash(), Cash())} | _policies(history, funding=funding, config=config)
-    runs = {
-        name: [(history, simulate(history, policy=policy, config=config)) for policy in policies]
+    return {
+        name: tuple((history, simulate(history, policy=policy, config=config)) for policy in policies)
         for name, policies in pairs.items()
     }
-    runs[NO_MODEL] = [no_model, no_model]
-    described = {name: [figures(*run, config=config) for run in both] for name, both in runs.items()}
+
+
+def baseline_results(runs: Runs, *, config: PortfolioConfig) -> BaselineResults:
+    """Figures and curves of `runs`, by name the plain run and the one hedged on each venue.
+
+    The optimiser without a model and the one that knows the future are neutral anyway: a single run each.
+    Ceilings are marked `knows_the_future` in their figures.
+    """
+    described = {
+        name: [figures(*run, config=config) | _marks(name) for run in both] for name, both in runs.items()
+    }
     curves = {name: [equity_frame(*run) for run in both] for name, both in runs.items()}
     return BaselineResults(
-        figures={name: both[0] | {"venue_neutral": both[1]} for name, both in described.items()},
+        figures={name: both[0] | {"venue_neutral": both[-1]} for name, both in described.items()},
         equity={name: both[0] for name, both in curves.items()},
-        equity_venue_neutral={name: both[1] for name, both in curves.items()},
+        equity_venue_neutral={name: both[-1] for name, both in curves.items()},
     )
 
 
-def trailing_rate_per_hour(funding: pl.LazyFrame, *, history: MarketHistory, window_hours: int) -> Floats:
-    """Decisions x legs: funding paid in the last `window_hours`, known by then, per hour covered.
+def _marks(name: str) -> dict[str, bool]:
+    return {"knows_the_future": True} if name in CEILINGS else {}
+
+
+def trailing_rate_per_hour(
+    funding: pl.LazyFrame, *, universe: Universe, times: Sequence[datetime], window_hours: int
+) -> Floats:
+    """Times x legs: funding paid in the last `window_hours`, known by then, per hour covered.
 
     NaN where settlements cover less than half of the window.
     """
-    universe, times = history.panels.universe, history.panels.times
     key = ["venue", "symbol"]
     summed = (
         funding.select(*key, "settled_at", "known_at", "rate", "interval_hours")
@@ -105,7 +126,9 @@ def trailing_rate_per_hour(funding: pl.LazyFrame, *, history: MarketHistory, win
 def _rules(history: MarketHistory, *, funding: pl.LazyFrame) -> Mapping[str, PairRule]:
     universe = history.panels.universe
     trailing = {
-        hours: trailing_rate_per_hour(funding, history=history, window_hours=hours)
+        hours: trailing_rate_per_hour(
+            funding, universe=universe, times=history.panels.times, window_hours=hours
+        )
         for hours in _MEASURED_HOURS
     }
     rules: dict[str, PairRule] = {
@@ -127,9 +150,13 @@ def _policies(
     panels = history.panels
     return {
         name: (
-            PairPolicy(rule=rule, universe=panels.universe, costs=panels.costs, config=config),
+            PairPolicy(rule=rule, universe=panels.universe, thin=panels.cost_panel.thin, config=config),
             PairPolicy(
-                rule=rule, universe=panels.universe, costs=panels.costs, config=config, venue_neutral=True
+                rule=rule,
+                universe=panels.universe,
+                thin=panels.cost_panel.thin,
+                config=config,
+                venue_neutral=True,
             ),
         )
         for name, rule in _rules(history, funding=funding).items()

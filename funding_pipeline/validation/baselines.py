@@ -12,15 +12,15 @@ from typing import Protocol
 import numpy as np
 
 from funding_pipeline.portfolio.config import PortfolioConfig
-from funding_pipeline.portfolio.costs import LegCosts
+from funding_pipeline.portfolio.fall_back import reduce_to_limits
 from funding_pipeline.portfolio.legs import Bools, Floats, LegInputs, Universe
 from funding_pipeline.portfolio.limits import Limits, limits_for
-from funding_pipeline.portfolio.optimiser import reduce_to_limits
 from funding_pipeline.portfolio.plan import notional_usd
 from funding_pipeline.validation.simulation import Decision
 
 HOURS_PER_YEAR = 24 * 365
 Pair = tuple[int, int]  # (long leg, short leg)
+_LEAST_COLLATERAL = 1 / 3  # of an even share of the capital: less carries no new pair
 
 
 class PairRule(Protocol):
@@ -97,7 +97,9 @@ class PairPolicy:
     that venue's beta: the hedges of all venues sum to zero because every pair does, so each base and
     the portfolio stay neutral. Hedges are renewed when pairs change or a venue leaves its band; hedged
     pairs get half of each cap and budget, so that the hedge mostly fits into the same gross limits; a
-    venue without a usable BTC leg cannot be hedged, and the book is shrunk into the bands instead.
+    venue without a usable BTC leg cannot be hedged, and the book is shrunk into the bands instead. No pair
+    is opened on a venue whose collateral is below a third of its even share of the capital; a pair that has
+    lost a leg to a liquidation is given up.
     """
 
     def __init__(
@@ -105,25 +107,32 @@ class PairPolicy:
         *,
         rule: PairRule,
         universe: Universe,
-        costs: LegCosts,
+        thin: Bools,
         config: PortfolioConfig,
         venue_neutral: bool = False,
     ) -> None:
         """A policy without positions."""
         self._rule = rule
         self._universe = universe
-        self._costs = costs
+        self._thin = thin
         self._config = config
         self._neutral = venue_neutral
         self._held: dict[str, Pair] = {}
         self._book: Floats = np.zeros(len(universe))
 
-    def decide(self, index: int, inputs: LegInputs, quantities: Floats) -> Decision:
+    def decide(self, index: int, inputs: LegInputs, quantities: Floats, venue_equity_usd: Floats) -> Decision:
         """Targets: the rule's pairs within limits, and the hedges of the venue-neutral variant."""
         limits = self._limits(inputs)
-        wanted = self._rule.pairs(index, self._held, inputs.may_increase)
+        torn = self._torn(quantities)
+        whole = {base: pair for base, pair in self._held.items() if base not in torn}
+        share = limits.venue_gross / self._config.gross_leverage
+        backed = venue_equity_usd >= _LEAST_COLLATERAL * share
+        usable = inputs.may_increase & backed[self._universe.venue_index]
+        wanted = self._rule.pairs(index, whole, usable)
         wanted = {base: pair for base, pair in wanted.items() if not inputs.must_close[list(pair)].any()}
-        changed = [base for base in self._universe.bases if wanted.get(base) != self._held.get(base)]
+        changed = [
+            base for base in self._universe.bases if wanted.get(base) != self._held.get(base) or base in torn
+        ]
         for base in changed:
             self._replace(base, wanted.get(base), inputs=inputs, limits=limits)
         self._held = wanted
@@ -133,6 +142,11 @@ class PairPolicy:
         target = self._within(limits, inputs=inputs)
         return Decision(target=target, reasons=("rule, within limits",) * len(target))
 
+    def _torn(self, quantities: Floats) -> set[str]:
+        """Bases of which a venue has liquidated a leg: what is left of the pair is no hedge."""
+        gone = (self._book != 0) & (quantities == 0)
+        return {self._universe.legs[leg].base for leg in np.flatnonzero(gone)}
+
     def _limits(self, inputs: LegInputs) -> Limits:
         """The optimiser's limits; what is held may stay unless it must close; beta only if hedged."""
         size = len(self._universe)
@@ -140,7 +154,7 @@ class PairPolicy:
         limits = limits_for(
             self._universe,
             inputs=holdable,
-            thin=self._costs.thin,
+            thin=self._thin,
             current_usd=np.zeros(size),
             config=self._config,
         )

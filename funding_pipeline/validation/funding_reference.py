@@ -29,8 +29,11 @@ def settlements(
     terms: Mapping[str, VenueTerms],
     start: datetime,
     end: datetime,
+    sane: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """One row per settlement of a leg with `start` < settled_at <= `end`, sorted by time and leg.
+
+    `sane`: the closes that `sane_prices` finds in `tables`, where the caller has them already.
 
     Columns: time, leg (position in the universe), venue, symbol, rate, reference_price (quote units;
     null where no price was ever known), reference_source.
@@ -49,7 +52,9 @@ def settlements(
     rows = rows.join(_closes_at(prices, kind="index"), on=[*_LEG, "time"], how="left")
     rows = rows.join(_cross_venue(prices, legs=legs), on=["base", "time"], how="left")
     rows = rows.with_columns(pl.col("median") * pl.col("multiplier"))
-    return _chosen(_with_last_own(rows, tables=tables))
+    if sane is None:
+        sane = sane_prices(tables.prices, quoted=quoted_universe(tables.instruments))
+    return _chosen(_with_last_own(rows, sane=sane))
 
 
 def _leg_frame(universe: Universe, *, terms: Mapping[str, VenueTerms]) -> pl.DataFrame:
@@ -94,10 +99,8 @@ def _cross_venue(prices: pl.LazyFrame, *, legs: pl.DataFrame) -> pl.DataFrame:
     return both.group_by("base", "time").agg(pl.col("close").median().alias("median")).collect()
 
 
-def _with_last_own(rows: pl.DataFrame, *, tables: MarketTables) -> pl.DataFrame:
-    own = sane_prices(tables.prices, quoted=quoted_universe(tables.instruments)).select(
-        *_LEG, "known_at", last_own="close"
-    )
+def _with_last_own(rows: pl.DataFrame, *, sane: pl.DataFrame) -> pl.DataFrame:
+    own = sane.select(*_LEG, "known_at", last_own="close")
     return rows.sort("time").join_asof(
         own, left_on="time", right_on="known_at", by=_LEG, check_sortedness=False
     )

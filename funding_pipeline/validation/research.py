@@ -1,7 +1,6 @@
 """From normalized tables to forecasts: the one chain that back-test, command line and assets share."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,11 +24,13 @@ from funding_pipeline.models.walk_forward import (
     joined_folds,
     walk_forward,
 )
+from funding_pipeline.validation.processes import in_processes_with
 
 OTHERS_FIRST_FOLD, OTHERS_RETRAIN_EVERY = timedelta(days=189), timedelta(days=364)
 """Folds of horizons that no plan is made from: their skill is reported, and a fold costs a training. The
 first is as long as it takes to know enough of any horizon; none moves when later rows arrive."""
 _FITS_AT_ONCE = 2
+_ROWS_WORTH_A_PROCESS = 20_000
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,18 @@ class ResearchPanel:
 
 
 def research_panel(
-    tables: MarketTables, *, start: datetime, end: datetime, every_hours: int, horizon_hours: int
+    tables: MarketTables,
+    *,
+    start: datetime,
+    end: datetime,
+    every_hours: int,
+    horizons_hours: Sequence[int],
 ) -> ResearchPanel:
     """Features and labels at every decision time in [start, end]."""
     times = decision_schedule(start=start, end=end, every_hours=every_hours)
     return ResearchPanel(
         features=build_features(tables, as_of=times),
-        labels=realised_funding(tables.settled_funding, as_of=times, horizons_hours=(horizon_hours,)),
+        labels=realised_funding(tables.settled_funding, as_of=times, horizons_hours=horizons_hours),
     )
 
 
@@ -81,8 +87,9 @@ def walk_forward_by_horizon(
 ) -> WalkForwardForecasts:
     """`walk_forward_forecasts` of the planning horizon, and of the others in coarser folds.
 
-    Two folds at a time: a fit is one thread on purpose, and folds know nothing of each other. `folds` has
-    `horizon_hours` before its other columns; `progress` counts the folds of all horizons.
+    Two folds at a time, in processes where they are large: a fit is one thread on purpose, and folds know
+    nothing of each other. `folds` has `horizon_hours` before its other columns; `progress` counts the folds
+    of all horizons.
     """
     panel = ResearchPanel(features=checked(panel.features), labels=panel.labels)
     last = end + timedelta(microseconds=1)
@@ -90,12 +97,11 @@ def walk_forward_by_horizon(
     spans[planning_hours] = fold_spans(panel.features, start=start, end=last, retrain_every=RETRAIN_EVERY)
     tasks = [(hours, number) for hours in sorted(spans) for number in range(len(spans[hours]))]
     done: dict[int, list[ForecastFold]] = {hours: [] for hours in sorted(spans)}
-    with ThreadPoolExecutor(max_workers=_FITS_AT_ONCE) as pool:
-        folds = pool.map(lambda task: _fold(panel, spans[task[0]], *task), tasks)
-        for count, ((hours, _), fold) in enumerate(zip(tasks, folds, strict=True), start=1):
-            done[hours].append(fold)
-            if progress is not None:
-                progress(count, len(tasks))
+    every = [(spans[hours], hours, number) for hours, number in tasks]
+    at_once = _FITS_AT_ONCE if panel.features.height > _ROWS_WORTH_A_PROCESS else 1
+    folds = in_processes_with(panel, _fold, every, processes=at_once, progress=progress)
+    for (hours, _), fold in zip(tasks, folds, strict=True):
+        done[hours].append(fold)
     walked = {hours: joined_folds(found, panel.labels) for hours, found in done.items()}
     hours_first = [
         one.folds.select(pl.lit(hours, dtype=pl.Int64).alias("horizon_hours"), pl.all())
@@ -105,7 +111,8 @@ def walk_forward_by_horizon(
     return WalkForwardForecasts(forecasts, pl.concat(hours_first))
 
 
-def _fold(panel: ResearchPanel, spans: Sequence[Span], horizon_hours: int, number: int) -> ForecastFold:
+def _fold(panel: ResearchPanel, task: tuple[Sequence[Span], int, int]) -> ForecastFold:
+    spans, horizon_hours, number = task
     return forecast_fold(
         panel.features, panel.labels, spans=spans, number=number, horizon_hours=horizon_hours
     )

@@ -1,5 +1,6 @@
 """The tables of a back-test result, each exact enough to recompute the profit from them alone."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -7,9 +8,10 @@ import polars as pl
 
 from funding_pipeline.core.tables import UTC
 from funding_pipeline.portfolio.config import PortfolioConfig
-from funding_pipeline.portfolio.legs import Floats, Universe
+from funding_pipeline.portfolio.legs import Bools, Floats, Universe
 from funding_pipeline.portfolio.limits import even_budgets
 from funding_pipeline.portfolio.plan import notional_usd
+from funding_pipeline.validation.accounting import Fills
 from funding_pipeline.validation.simulation import MarketHistory, Run
 
 PORTFOLIO = "portfolio"
@@ -20,7 +22,9 @@ EQUITY_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "pnl_basis": pl.Float64,
     "pnl_fees": pl.Float64,
     "pnl_slippage": pl.Float64,
+    "pnl_liquidation": pl.Float64,
 }
+LIQUIDATED = "liquidated"
 
 
 def equity_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
@@ -30,28 +34,61 @@ def equity_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
 
 
 def trades_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
-    """One row per leg traded at a decision. cash = -quantity * price - fee_usd.
+    """One row per leg traded at a decision, or liquidated. cash = -quantity * price - fee_usd.
 
     `quantity` is signed, in quoted units; it is 0 in the rows that only re-strike an inverse contract
-    (a fee, see accounting). slippage_usd = quantity * (price - mark_price), positive when it costs.
+    (a fee, see accounting). slippage_usd = quantity * (price - mark_price), positive when it costs. A
+    liquidation (reason "liquidated") is at the hour it happened; its whole loss is in the price, and it
+    counts as pnl_liquidation, not as slippage.
     """
+    happened = [fill.happened for fill in run.fills]
+    planned = [np.array([reason or "re-strike" for reason in reasons]) for reasons in run.reasons]
+    decided = _fill_rows(history, run.fills, times=history.panels.times, happened=happened, reasons=planned)
+    if not run.liquidations:
+        return decided
+    closed = [item.fills for item in run.liquidations]
+    forced = _fill_rows(
+        history,
+        closed,
+        times=[history.path.times[item.point] for item in run.liquidations],
+        happened=[fill.quantity != 0 for fill in closed],
+        reasons=[np.full(len(fill.quantity), LIQUIDATED) for fill in closed],
+    )
+    return pl.concat([forced, decided]).sort("time", maintain_order=True)
+
+
+def _fill_rows(
+    history: MarketHistory,
+    fills: Sequence[Fills],
+    *,
+    times: Sequence[datetime],
+    happened: Sequence[Bools],
+    reasons: Sequence[np.ndarray],
+) -> pl.DataFrame:
+    """Rows of the legs that happened, per entry of `fills`, at `times`."""
     universe = history.panels.universe
-    happened = np.array([fill.happened for fill in run.fills]).reshape(-1, len(universe))
-    row, leg = np.nonzero(happened)
+    shape = len(fills), len(universe)
+    row, leg = np.nonzero(np.array(happened).reshape(shape))
     pick = {
-        name: np.array([getattr(fill, name) for fill in run.fills]).reshape(-1, len(universe))[row, leg]
+        name: np.array([getattr(fill, name) for fill in fills]).reshape(shape)[row, leg]
         for name in ("quantity", "price", "fee_usd", "mark", "slippage_usd")
     }
-    reasons = [run.reasons[r][i] or "re-strike" for r, i in zip(row, leg, strict=True)]
-    frame = _leg_rows(universe, times=history.panels.times, row=row, leg=leg)
+    why = [str(reasons[r][i]) for r, i in zip(row.tolist(), leg.tolist(), strict=True)]
+    frame = _leg_rows(universe, times=times, row=row, leg=leg)
     return frame.with_columns(
         pl.Series("quantity", pick["quantity"]),
         pl.Series("price", pick["price"]),
         pl.Series("fee_usd", pick["fee_usd"]),
         pl.Series("mark_price", pick["mark"]),
         pl.Series("slippage_usd", pick["slippage_usd"]),
-        pl.Series("reason", reasons, dtype=pl.String),
+        pl.Series("reason", why, dtype=pl.String),
     )
+
+
+def margin_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
+    """One row per decision and venue: equity and maintenance margin after it, and margin used until the
+    next one (`margin_history`)."""
+    return run.margin.frame(times=history.panels.times, venues=history.panels.universe.venues)
 
 
 def positions_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
@@ -70,7 +107,7 @@ def positions_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
 def funding_payments_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
     """One row per settlement of a leg that was held. cash_usd = -quantity * reference_price * rate."""
     events = history.events
-    held = run.held[events["step"].to_numpy(), events["leg"].to_numpy()]
+    held = _held_at(events, history=history, run=run)
     cash = -pl.col("quantity") * pl.col("reference_price") * pl.col("rate")
     return (
         events.with_columns(pl.Series("quantity", held))
@@ -80,6 +117,17 @@ def funding_payments_frame(history: MarketHistory, run: Run) -> pl.DataFrame:
             "time", "venue", "symbol", "quantity", "reference_price", "rate", "cash_usd", "reference_source"
         )
     )
+
+
+def _held_at(events: pl.DataFrame, *, history: MarketHistory, run: Run) -> Floats:
+    """Quantity at each settlement: what the step ends with, and what was liquidated on the way after it."""
+    step, leg, time = (events[name].to_numpy() for name in ("step", "leg", "time"))
+    held: Floats = run.held[step, leg]
+    moments = _times(history.path.times).to_numpy()
+    for item in run.liquidations:
+        before = (step == item.step) & (time <= moments[item.point])
+        held[before] -= item.fills.quantity[leg[before]]
+    return held
 
 
 def neutrality_frame(
@@ -138,9 +186,9 @@ def _exposures(
 
 
 def _leg_rows(
-    universe: Universe, *, times: tuple[datetime, ...], row: np.ndarray, leg: np.ndarray
+    universe: Universe, *, times: Sequence[datetime], row: np.ndarray, leg: np.ndarray
 ) -> pl.DataFrame:
-    """Time, venue and symbol of (decision, leg) index pairs."""
+    """Time, venue and symbol of (time, leg) index pairs."""
     venues = np.array([item.venue for item in universe.legs], dtype=object)
     symbols = np.array([item.symbol for item in universe.legs], dtype=object)
     return pl.DataFrame(
@@ -152,5 +200,5 @@ def _leg_rows(
     )
 
 
-def _times(times: tuple[datetime, ...]) -> pl.Series:
+def _times(times: Sequence[datetime]) -> pl.Series:
     return pl.Series("time", list(times), dtype=UTC)

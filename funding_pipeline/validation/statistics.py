@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from funding_pipeline.portfolio.legs import Floats
+from funding_pipeline.portfolio.legs import Floats, Ints
 
 DAYS_PER_YEAR = 365
 CONVENTIONS = (
@@ -22,6 +22,7 @@ CONVENTIONS = (
     "newey_west is the same from a heteroskedasticity- and autocorrelation-consistent standard error."
 )
 PLAUSIBLE_SHARPE = 5.0
+LEAST_DAYS = 28  # for any interval
 _RESAMPLES = 1000
 _SEED = 7
 
@@ -63,9 +64,9 @@ def sharpe_ratio(returns: Floats) -> float | None:
 def sharpe_interval(returns: Floats) -> SharpeInterval | None:
     """Intervals that allow for autocorrelation; null for less than 28 days or no risk."""
     sharpe = sharpe_ratio(returns)
-    if sharpe is None or len(returns) < 28:
+    if sharpe is None or len(returns) < LEAST_DAYS:
         return None
-    samples = _block_bootstrap(returns, block=bootstrap_block_days(len(returns)))
+    samples = returns[circular_blocks(len(returns))]
     deviation = samples.std(axis=1, ddof=1)
     usable = deviation > 1e-15
     ratios = samples.mean(axis=1)[usable] / deviation[usable] * np.sqrt(DAYS_PER_YEAR)
@@ -101,12 +102,12 @@ def bootstrap_block_days(days: int) -> int:
     return max(7, int(np.cbrt(days)))
 
 
-def _block_bootstrap(returns: Floats, *, block: int) -> Floats:
-    """Resamples x days, circular moving blocks, seeded."""
-    n = len(returns)
-    starts = np.random.default_rng(_SEED).integers(0, n, size=(_RESAMPLES, -(-n // block)))
-    index = (starts[:, :, None] + np.arange(block)[None, None, :]).reshape(_RESAMPLES, -1)[:, :n] % n
-    return np.asarray(returns[index], dtype=np.float64)
+def circular_blocks(days: int, *, resamples: int = _RESAMPLES) -> Ints:
+    """Resamples x days: day numbers of circular moving blocks of `bootstrap_block_days`, seeded."""
+    block = bootstrap_block_days(days)
+    starts = np.random.default_rng(_SEED).integers(0, days, size=(resamples, -(-days // block)))
+    index = starts[:, :, None] + np.arange(block)[None, None, :]
+    return np.asarray(index.reshape(resamples, -1)[:, :days] % days, dtype=np.int64)
 
 
 def drawdown(equity: pl.DataFrame, *, capital_usd: float) -> Mapping[str, float]:

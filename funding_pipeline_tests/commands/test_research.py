@@ -46,6 +46,7 @@ def written(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         horizon_hours=72,
         with_baselines=True,
         trials=200,
+        with_studies=True,
     )
     return out
 
@@ -94,6 +95,28 @@ def test_the_summary_has_every_figure_beside_its_baselines(written: Path) -> Non
     for baseline in summary["baselines"].values():
         assert figures <= set(baseline)
     assert "conventions" in summary
+
+
+def test_studies_and_report_are_written_beside_the_summary(written: Path) -> None:
+    summary = json.loads((written / "summary.json").read_text("utf-8"))
+    studies = json.loads((written / "studies.json").read_text("utf-8"))
+    assert {run["study"] for run in studies["runs"]} == {"band", "costs", "capacity"}
+    assert {row["note"] for row in studies["replays"]} == {"not in this history"}
+    assert summary["verdict"] == studies["verdict"]
+    assert summary["capacity"]["points"]
+    page = (written / "report.html").read_text("utf-8")
+    assert f'<div class="word">{summary["verdict"]["word"]}' in page
+    assert "chart-capacity" in page
+
+
+def test_profit_by_leg_adds_up_to_the_equity(written: Path) -> None:
+    split, equity = (pl.read_parquet(written / f"{name}.parquet") for name in ("attribution", "equity"))
+    legs = split.filter(pl.col("level") == "leg", pl.col("year").is_null())
+    net = equity.sort("time")["equity"][-1] - 1_000_000
+    assert legs["total_usd"].sum() == pytest.approx(net, abs=1e-6)
+    margin, stress = (pl.read_parquet(written / f"{name}.parquet") for name in ("margin", "stress"))
+    assert set(margin["venue"]) == set(VENUES)
+    assert stress["loss_usd"].is_not_null().all()
 
 
 def test_trades_happened_and_positions_follow_from_them(written: Path) -> None:

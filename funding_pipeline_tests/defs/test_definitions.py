@@ -28,7 +28,7 @@ GRAPH = {
         "planned_orders", "account_book", "risk_verdict", "executed_orders", "settlement_statement",
         "trading_state",
     },
-    "validation": {"backtest", "validation_report"},
+    "validation": {"backtest", "validation_report", "validation_studies"},
 }  # fmt: skip
 BLOCKING_CHECKS = {
     "prices", "settled_funding", "estimated_funding", "order_book_depth", "trade_flow", "open_interest",

@@ -18,7 +18,7 @@ from funding_pipeline.tracking.registry import CHALLENGER, CHAMPION
 PLOTTED = (
     "instruments", "funding_intervals", "funding_features", "realised_funding_rates",
     "forecast_skill", "funding_forecaster", "market_regimes", "funding_anomalies", "portfolio_plan",
-    "backtest",
+    "backtest", "validation_studies",
 )  # fmt: skip
 
 
@@ -136,6 +136,46 @@ def test_the_sources_add_up_to_equity(lake: Lake) -> None:
         pl.sum_horizontal("pnl_funding", "pnl_basis", "pnl_fees", "pnl_slippage")
     ).to_series()
     assert (equity["equity"] - 1_000_000 - total).abs().max() < 1e-6
+
+
+def test_studies_are_stored_and_the_verdict_knows_them(finished_run: Settings, lake: Lake) -> None:
+    folder = report_dir(finished_run)
+    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    studies = json.loads((folder / "studies.json").read_text("utf-8"))
+    runs = lake.scan("studies_runs").collect()
+    assert set(runs["study"]) == {"band", "costs", "capacity"}
+    assert len(studies["runs"]) == runs.height
+    assert set(lake.scan("studies_regimes").collect()["kind"]) == {"trend", "volatility", "funding"}
+    assert set(lake.scan("replays").collect()["note"]) == {"not in this history"}
+    assert summary["verdict"] == studies["verdict"]
+    assert summary["verdict"]["word"] in ("edge", "weak edge", "no edge")
+    checks = {check["name"]: check["passed"] for check in summary["verdict"]["checks"]}
+    assert checks["net return at stress costs"] is not None
+    page = (folder / "report.html").read_text("utf-8")
+    assert f'<div class="word">{summary["verdict"]["word"]}' in page
+
+
+def test_the_back_test_and_its_studies_are_runs_in_mlflow(finished_run: Settings) -> None:
+    import mlflow
+
+    tracking = ModelTracking(finished_run.state_dir / "mlflow")
+    client = mlflow.MlflowClient(tracking.uri)
+    experiment = client.get_experiment_by_name("backtests")
+    runs = {run.data.tags["kind"]: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"backtest", "studies"}
+    run = runs["backtest"]
+    files = {item.path for item in client.list_artifacts(run.info.run_id)}
+    assert {"summary.json", "equity.png", "stress.png", "rivals.png", "neutrality.png"} <= files
+    assert {"net_return_annual", "max_drawdown", "pnl_funding"} <= set(run.data.metrics)
+    assert run.data.params["cost_scenario"] == "base"
+
+
+def test_every_level_of_the_profit_adds_up_to_the_equity(lake: Lake) -> None:
+    split = lake.scan("backtest_attribution").filter(pl.col("year").is_null()).collect()
+    end = lake.scan("backtest_equity").collect().sort("time").row(-1, named=True)
+    totals = dict(split.group_by("level").agg(pl.col("total_usd").sum()).iter_rows())
+    assert set(totals) == {"book", "venue", "base", "venue_pair", "pair", "leg"}
+    assert all(abs(total - (end["equity"] - 1_000_000)) < 1e-4 for total in totals.values())
 
 
 def test_every_blocking_check_ran_and_passed(finished_run: Settings) -> None:

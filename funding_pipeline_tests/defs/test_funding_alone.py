@@ -10,7 +10,7 @@ from funding_pipeline.core.horizons import HORIZONS_HOURS
 from funding_pipeline.defs.validation import report_dir
 from funding_pipeline.market.simulated import SimulatedMarket
 from funding_pipeline.settings import Settings
-from funding_pipeline.storage.backtest_files import read_summary
+from funding_pipeline.storage.backtest_files import read_summary, studies_not_run
 from funding_pipeline.storage.lake import Lake
 
 
@@ -59,6 +59,8 @@ def test_nothing_is_traded_and_the_reason_is_stored(settings: Settings, lake: La
     assert lake.scan("planned_orders").collect().is_empty()
     summary = read_summary(report_dir(settings))
     assert "no price of its own" in summary["not_run"]
+    assert "no price of its own" in str(studies_not_run(report_dir(settings)))
+    assert lake.scan("studies_runs").collect().is_empty()
 
 
 def test_multipliers_are_resolved_and_what_is_no_perpetual_is_left_out(lake: Lake) -> None:

@@ -1,4 +1,4 @@
-"""Betas, basis risk, costs and the panels they feed."""
+"""Betas, basis risk and the panels they feed."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from funding_pipeline.core.errors import MarketDataError
+from funding_pipeline.core.horizons import NEXT_SETTLEMENT
 from funding_pipeline.portfolio.config import PortfolioConfig
-from funding_pipeline.portfolio.costs import leg_costs
+from funding_pipeline.portfolio.forecast_panels import forecast_panel
 from funding_pipeline.portfolio.live import plan_at
 from funding_pipeline.portfolio.panels import decision_panels
 from funding_pipeline.portfolio.risk_model import risk_panel
@@ -39,17 +40,6 @@ def test_unknown_prices_give_the_priors() -> None:
     panel = risk_panel(nothing, reference_price=nothing, universe=universe, window_days=10)
     assert (panel.beta == 1).all()
     assert panel.price_sd[-1] == pytest.approx([0.015, 0.015])
-
-
-def test_costs_are_the_venues_terms_and_grow_with_size() -> None:
-    universe = universe_of("ac", ("BTC", "SOL"))
-    costs = leg_costs(universe, terms=synthetic.terms(), config=PortfolioConfig())
-    assert costs.linear == pytest.approx([5e-4, 5e-4, 5e-4, 9e-4])
-    assert costs.thin.tolist() == [False, False, False, True]
-    trade = np.array([100_000.0, 0, 0, -100_000.0])
-    assert costs.total_usd(trade) == pytest.approx(100_000 * (5e-4 + 1e-5 + 9e-4 + 1e-4))
-    maker = leg_costs(universe, terms=synthetic.terms(), config=PortfolioConfig(fee_kind="maker"))
-    assert maker.linear == pytest.approx([1e-4] * 4)
 
 
 def test_panels_know_only_the_past_and_restrict_stale_legs() -> None:
@@ -138,11 +128,32 @@ def test_a_position_that_cannot_be_planned_is_left_alone_by_name() -> None:
     assert plans[1].legs.equals(plans[0].legs)
 
 
-def test_several_horizons_are_refused() -> None:
+def test_several_horizons_are_the_path_and_the_longest_is_the_plans() -> None:
+    """A rate that falls within a day is not what the week is planned with."""
     tables = synthetic.market()
-    one = synthetic.baseline_forecasts(tables, times=[AS_OF])
-    both = pl.concat([one, one.with_columns(horizon_hours=pl.lit(24, dtype=pl.Int64))])
-    with pytest.raises(MarketDataError, match="several horizons"):
+    week = synthetic.baseline_forecasts(tables, times=[AS_OF])
+    day = week.with_columns(horizon_hours=pl.lit(24, dtype=pl.Int64), rate_per_hour=pl.lit(0.0))
+    universe = tradable_universe(tables, forecasts=week, start=synthetic.START, end=AS_OF).universe
+    path = forecast_panel(pl.concat([week, day]), universe=universe, times=[AS_OF], max_age_hours=24)
+    alone = forecast_panel(week, universe=universe, times=[AS_OF], max_age_hours=24)
+    assert path.stage_lengths == (24.0, 144.0)
+    assert np.array_equal(path.rate_per_hour, alone.rate_per_hour, equal_nan=True)
+    assert not path.rate_path[0, 0].any()
+    assert path.rate_path[0, 1] == pytest.approx(alone.rate_per_hour[0] * 168 / 144, nan_ok=True)
+    both = plan_at(
+        tables=tables, forecasts=pl.concat([week, day]), positions={}, as_of=AS_OF,
+        terms=synthetic.terms(), config=CONFIG,
+    )  # fmt: skip
+    assert both.status == "optimal"
+
+
+def test_forecasts_of_the_next_settlement_alone_are_no_plan() -> None:
+    tables = synthetic.market()
+    next_one = synthetic.baseline_forecasts(tables, times=[AS_OF]).with_columns(
+        horizon_hours=pl.lit(NEXT_SETTLEMENT, dtype=pl.Int64)
+    )
+    with pytest.raises(MarketDataError, match="horizon"):
         plan_at(
-            tables=tables, forecasts=both, positions={}, as_of=AS_OF, terms=synthetic.terms(), config=CONFIG
-        )
+            tables=tables, forecasts=next_one, positions={}, as_of=AS_OF, terms=synthetic.terms(),
+            config=CONFIG,
+        )  # fmt: skip

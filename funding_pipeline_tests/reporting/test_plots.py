@@ -10,6 +10,7 @@ import pytest
 
 from funding_pipeline.core.tables import ORDER_BOOK_DEPTH
 from funding_pipeline.reporting import plots
+from funding_pipeline.validation.profit_flows import SOURCES
 from funding_pipeline_tests.reporting import report_frames as frames
 
 MADE, OUTCOME = frames.forecasts_and_outcomes()
@@ -60,6 +61,30 @@ def severities() -> pl.DataFrame:
     return found.with_columns(level.alias("severity"))
 
 
+def curve_in_regimes(equity: pl.DataFrame, *, suffix: str = "") -> bytes:
+    return plots.equity_in_regimes(equity, frames.regimes(), capital_usd=1e6, suffix=suffix)
+
+
+def sources_with_book(equity: pl.DataFrame, *, suffix: str = "") -> bytes:
+    book = {f"{source}_usd": 100.0 * i for i, source in enumerate(SOURCES)}
+    split = pl.DataFrame([{"level": "book", "name": "book", "year": None, **book, "total_usd": 2100.0}])
+    return plots.pnl_by_source(equity, attribution=split, suffix=suffix)
+
+
+def exposure_and_margin(neutrality: pl.DataFrame, *, suffix: str = "") -> bytes:
+    return plots.exposure(neutrality, frames.margin(), suffix=suffix)
+
+
+def planned_losses(stress: pl.DataFrame, *, suffix: str = "") -> bytes:
+    losses = dict(stress.filter(book="at the end").select("scenario", "loss_usd").iter_rows())
+    return plots.scenario_losses(losses, cvar_usd=100.0, limit_usd=1000.0, suffix=suffix)
+
+
+def rivals(rules: pl.DataFrame, *, suffix: str = "") -> bytes:
+    found = {name: frames.comparisons()[name] for name in rules["rule"]}
+    return plots.forest({"comparisons": found}, suffix=suffix)
+
+
 CASES: list[tuple[Callable[..., bytes], pl.DataFrame]] = [
     (plots.settled_funding_by_venue, frames.settled()),
     (plots.price_basis, frames.prices()),
@@ -76,6 +101,15 @@ CASES: list[tuple[Callable[..., bytes], pl.DataFrame]] = [
     (shaded, PRICE),
     (shaded, PRICE.with_columns(pl.lit(None, pl.Float64).alias("price"))),
     (unusual, severities()),
+    (curve_in_regimes, frames.equity()),
+    (sources_with_book, frames.equity()),
+    (plots.neutrality, frames.neutrality()),
+    (exposure_and_margin, frames.neutrality()),
+    (plots.stress_losses, frames.stress()),
+    (planned_losses, frames.stress()),
+    (rivals, pl.DataFrame({"rule": list(frames.comparisons())})),
+    (plots.studies, frames.studies_runs()),
+    (plots.regime_profit, frames.studies_regimes()),
 ]
 
 

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,54 +10,18 @@ import polars as pl
 import pytest
 
 from funding_pipeline.core.errors import AccountingError
-from funding_pipeline.core.tables import SETTLED_FUNDING
-from funding_pipeline.market_data.quarantine import quarantine_rows
+from funding_pipeline.reporting.differences import differences
 from funding_pipeline.reporting.report import ReportInputs, render_report
+from funding_pipeline.reporting.report_charts import drawdown_chart, equity_chart
 from funding_pipeline.reporting.report_tables import MINUS, header_text, percent, table, text_of
 from funding_pipeline.reporting.report_verdict import headlines, verdict
-from funding_pipeline.validation.backtest import BacktestResult
 from funding_pipeline.validation.deflated_sharpe import deflated_sharpe
 from funding_pipeline_tests.reporting import report_frames as frames
 
-NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-SECTIONS = ("result", "sources", "neutrality", "plan", "market", "forecasts", "data", "limits")
-
-
-@pytest.fixture(scope="module")
-def bare(result: BacktestResult) -> ReportInputs:
-    return ReportInputs(
-        market_label="recorded (tests)",
-        is_simulated=False,
-        generated_at=NOW,
-        summary=result.summary,
-        equity=result.equity,
-        trades=result.trades,
-        positions=result.positions,
-        funding_payments=result.funding_payments,
-        neutrality=result.neutrality,
-    )
-
-
-@pytest.fixture(scope="module")
-def full(bare: ReportInputs) -> ReportInputs:
-    made, outcome = frames.forecasts_and_outcomes()
-    bad = frames.settled(10).with_columns(rate=pl.lit(9.0))
-    return replace(
-        bare,
-        baseline_equity={"cash": bare.equity.with_columns(equity=pl.lit(bare.capital_usd))},
-        settled_funding=frames.settled(),
-        gaps=pl.DataFrame({"venue": ["okx"], "symbol": ["BTC/USDT:USDT"], "missing_settlements": [3]}),
-        quarantine=quarantine_rows(SETTLED_FUNDING, bad).refused,
-        regimes=frames.regimes(),
-        anomalies=pl.DataFrame(
-            {"as_of": [frames.START], "venue": ["okx"], "symbol": ["X"], "reason": ["odd"], "robust_z": [9.1]}
-        ),
-        forecast_skill=pl.DataFrame({"scope": ["all"], "horizon_hours": [168], "r2": [0.25], "mae": [None]}),
-        forecasts=made,
-        realised=outcome,
-        plan_legs=frames.plan_legs(),
-        provenance={"model": "v3"},
-    )
+SECTIONS = (
+    "result", "rivals", "sources", "studies", "regimes", "neutrality", "stress", "plan", "market",
+    "forecasts", "data", "limits",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +72,7 @@ def test_the_page_has_every_section_and_chart_under_its_own_name(page: str) -> N
     assert set(SECTIONS) <= set(reader.identities)
     assert len(reader.identities) == len(set(reader.identities))
     charts = [name for name in reader.identities if name.startswith("chart-")]
-    assert len(charts) == 11
+    assert len(charts) == 20
 
 
 def test_the_page_loads_nothing_and_stays_small(page: str) -> None:
@@ -146,7 +109,7 @@ def test_the_deflated_sharpe_ratio_is_told_with_its_trials_and_rule(bare: Report
     assert "the best to expect of 193 trials" in text
     assert "By this rule." in text
     unknown = replace(bare, summary={**bare.summary, "deflated_sharpe": None})
-    assert "Deflated Sharpe" not in read(render_report(unknown)).text
+    assert "Deflated Sharpe ratio: " not in read(render_report(unknown)).text
 
 
 def test_text_from_data_is_escaped(page: str) -> None:
@@ -172,8 +135,9 @@ def test_a_back_test_alone_is_enough(bare: ReportInputs) -> None:
     text = read(render_report(bare)).text
     assert "No plan was given" in text
     assert "No forecasts were given" in text
-    assert "basis and price, USD" in text
+    assert "Profit and loss by venue, USD" in text
     assert "No market frames were given" in text
+    assert text.count("not asked for") >= 3  # studies, regimes, replays
 
 
 def test_a_book_that_never_traded_still_reports(bare: ReportInputs) -> None:
@@ -182,27 +146,21 @@ def test_a_book_that_never_traded_still_reports(bare: ReportInputs) -> None:
     inputs = replace(
         bare,
         equity=flat,
-        trades=bare.trades.clear(),
-        positions=bare.positions.clear(),
-        funding_payments=bare.funding_payments.clear(),
-        summary={**bare.summary, "sharpe": None, "sharpe_interval": None, "pnl": nothing},
+        attribution=bare.attribution.clear(),
+        margin=bare.margin.with_columns(maintenance_usd=pl.lit(0.0)),
+        summary={**bare.summary, "sharpe": None, "sharpe_interval": None, "pnl": nothing, "comparisons": {}},
     )
-    assert "too few days" in read(render_report(inputs)).text
+    assert "nothing can be told from luck" in read(render_report(inputs)).text
 
 
 def test_frames_of_two_back_tests_are_refused(bare: ReportInputs) -> None:
     with pytest.raises(AccountingError, match="not of one back-test"):
-        render_report(replace(bare, trades=bare.trades.head(3)))
+        render_report(replace(bare, equity=bare.equity.head(bare.equity.height // 2)))
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"sharpe": 1.0, "sharpe_interval": {"low": -0.5, "high": 2.5}}, "cannot be told from luck"),
-        ({"sharpe": 8.0, "sharpe_interval": {"low": 6.0, "high": 9.0}}, "has to be explained"),
-        ({"sharpe": 2.0, "sharpe_interval": {"low": 1.0, "high": 3.0}}, "excludes zero."),
-        ({"sharpe": -3.0, "sharpe_interval": {"low": -4.0, "high": -2.0}}, "larger than chance"),
-        ({"sharpe_interval": None}, "too few days"),
         ({"baselines": {}}, "No baseline was run"),
         (
             {"net_return_annual": 0.01, "baselines": {"a_rule": {"net_return_annual": 0.02}}},
@@ -218,10 +176,75 @@ def test_frames_of_two_back_tests_are_refused(bare: ReportInputs) -> None:
             },
             "carrying a net position on each venue, 1 earned more (rule +3.0% a year)",
         ),
+        (
+            {
+                "net_return_annual": 0.01,
+                "baselines": {
+                    "rule": {"net_return_annual": 0.005},
+                    "oracle_168h": {"net_return_annual": 0.09, "venue_neutral": {"net_return_annual": 0.09}},
+                },
+            },
+            "more than 1 of 1 baselines hedged on each venue as it is, and more than the best",
+        ),
     ],
 )
-def test_the_verdict_follows_from_the_summary(bare: ReportInputs, changes: dict[str, Any], said: str) -> None:
-    assert said in " ".join(verdict(replace(bare, summary={**bare.summary, **changes})))
+def test_rivals_in_words_follow_from_the_summary(
+    bare: ReportInputs, changes: dict[str, Any], said: str
+) -> None:
+    told = verdict(replace(bare, summary={**bare.summary, **changes}))
+    assert said in " ".join(told.sentences)
+
+
+def test_the_first_screen_is_the_verdict_with_evidence_and_what_would_kill_it(
+    full: ReportInputs, page: str
+) -> None:
+    told = full.summary["verdict"]
+    before_charts = read(page[: page.index("<nav>")]).text
+    assert told["word"] in before_charts
+    for check in told["checks"]:
+        assert check["text"] in before_charts
+    for sentence in (told["sentences"][0], *told["kills"]):
+        assert sentence in before_charts
+    marks = {one.mark for one in verdict(full).evidence}
+    assert marks <= {"\u2713", "\u2717", "?"}
+
+
+def test_studies_are_drawn_and_told(full: ReportInputs, page: str) -> None:
+    text = read(page).text
+    assert "Price of neutrality: 1.00% of capital a year is given up" in text
+    assert "within 10 % of its budget (2.00% instead of 3.00%)" in text
+    assert "Probability of over-fitting: 12.0%" in text
+    assert "half of the return is kept up to 3,000,000 USD" in text
+    assert "2022-11 FTX" in text
+    assert "not in this history" in text
+    assert "what venue_failure" not in text  # the back-test's own stress table, not another's
+    assert f"{full.stress['loss_usd'].max():,.0f}" in text
+
+
+def test_what_knows_the_future_is_a_dotted_ceiling_and_no_rival(full: ReportInputs) -> None:
+    drawn = {trace.name: trace for trace in equity_chart(full).data}
+    assert drawn["oracle 168h (knows the future)"].line.dash == "dot"
+    assert not any(trace.name.startswith("oracle") for trace in drawdown_chart(full).data)
+    found = {**full.summary["comparisons"], "oracle_168h": full.summary["comparisons"]["cash"]}
+    assert "oracle 168h" not in {one.name for one in differences({"comparisons": found}, "net")}
+
+
+def test_differences_are_read_in_the_order_of_the_lead() -> None:
+    net = differences({"comparisons": frames.comparisons()}, "net")
+    assert [(one.name, one.hedged) for one in net] == [
+        ("threshold 24h", True), ("threshold 24h", False), ("threshold 72h", True), ("threshold 72h", False),
+        ("cash", True),
+    ]  # fmt: skip
+    assert [one.alone for one in net] == [False, False, False, False, True]
+    assert differences({"comparisons": frames.comparisons()}, "drawdown")[0].name == "threshold 24h"
+    assert differences({}, "net") == ()
+
+
+def test_regimes_are_shaded_behind_the_equity(bare: ReportInputs) -> None:
+    inside = frames.regimes().with_columns(as_of=pl.col("as_of") - frames.START + bare.equity["time"].min())
+    shaded = equity_chart(replace(bare, regimes=inside))
+    assert len(shaded.layout.shapes) == 2  # calm carry, then stress; the third began after the end
+    assert {"calm carry", "stress"} <= {trace.name for trace in shaded.data}
 
 
 def test_skill_in_the_headline_is_that_of_differentials(bare: ReportInputs) -> None:
@@ -233,6 +256,18 @@ def test_skill_in_the_headline_is_that_of_differentials(bare: ReportInputs) -> N
     assert found.sign == 1
     assert "baseline 0.20" in found.detail
     assert "5.0% larger" in found.detail
+
+
+@pytest.mark.parametrize(("low", "sign"), [(0.001, 1), (-0.001, 0)])
+def test_the_part_of_the_model_is_coloured_only_where_the_interval_tells(
+    bare: ReportInputs, low: float, sign: int
+) -> None:
+    added = {"net_annual": 0.005, "low": low, "high": 0.009}
+    found = headlines(replace(bare, summary={**bare.summary, "value_added_by_ai": added}))[-2]
+    assert (found.name, found.value, found.sign) == ("Added by the model", "+0.50%", sign)
+    assert f"{percent(low, decimals=2, signed=True)} to +0.90%" in found.detail
+    unknown = headlines(replace(bare, summary={**bare.summary, "value_added_by_ai": None}))[-2]
+    assert "not run without it" in unknown.detail
 
 
 def test_numbers_are_written_by_the_unit_in_their_name() -> None:

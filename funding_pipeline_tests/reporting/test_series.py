@@ -13,10 +13,12 @@ from funding_pipeline.reporting.series import (
     calibration,
     drawdown,
     pair_differentials,
+    profit_by_level,
     regime_spans,
     thinned,
     trailing_annual_funding,
     with_base,
+    worst_of_each_kind,
 )
 from funding_pipeline_tests.reporting import report_frames
 
@@ -87,3 +89,35 @@ def test_calibration_of_right_quantiles_is_near_their_level() -> None:
 def test_bases_are_read_off_symbols() -> None:
     frame = pl.DataFrame({"symbol": ["1000PEPE/USDT:USDT", "BTC/USD:BTC", "ETH/USDT"]})
     assert with_base(frame)["base"].to_list() == ["PEPE", "BTC", "ETH"]
+
+
+def test_the_worst_scenario_of_each_kind_stands_for_it_on_every_book() -> None:
+    worst = worst_of_each_kind(report_frames.stress())
+    assert worst.select("kind", "book", "scenario").rows() == [
+        ("venue failure", "largest gross", "venue_failure:okx"),
+        ("venue failure", "at the end", "venue_failure:okx"),
+        ("delisting", "largest gross", "delisting:okx"),
+        ("delisting", "at the end", "delisting:okx"),
+        ("crash revalued", "largest gross", "crash_revalued"),
+        ("crash revalued", "at the end", "crash_revalued"),
+    ]
+    assert worst_of_each_kind(report_frames.stress().clear()).is_empty()
+
+
+def test_profit_by_level_has_a_column_per_year_and_no_source_that_is_nothing() -> None:
+    row = {"level": "venue", "name": "okx", "funding_usd": 5.0, "fees_usd": 1e-12, "total_usd": 5.0}
+    split = pl.DataFrame(
+        [
+            {**row, "year": None},
+            {**row, "year": 2023, "total_usd": 2.0},
+            {**row, "year": 2024, "total_usd": 3.0},
+            {**row, "name": "gate", "year": None, "total_usd": 1.0},
+            {**row, "name": "gate", "year": 2024, "total_usd": 1.0},
+            {**row, "level": "base", "name": "BTC", "year": None},
+        ]
+    )
+    assert profit_by_level(split, "venue").to_dicts() == [
+        {"name": "okx", "funding_usd": 5.0, "total_usd": 5.0, "2023_usd": 2.0, "2024_usd": 3.0},
+        {"name": "gate", "funding_usd": 5.0, "total_usd": 1.0, "2023_usd": 0.0, "2024_usd": 1.0},
+    ]
+    assert profit_by_level(split, "leg").is_empty()

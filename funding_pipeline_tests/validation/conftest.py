@@ -7,8 +7,20 @@ import pytest
 
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.portfolio.config import PortfolioConfig
-from funding_pipeline.validation.backtest import BacktestConfig, BacktestResult, run_backtest
-from funding_pipeline.validation.simulation import decision_times
+from funding_pipeline.portfolio.universe import tradable_universe
+from funding_pipeline.validation.backtest import (
+    BacktestConfig,
+    BacktestResult,
+    OptimiserPolicy,
+    run_backtest,
+)
+from funding_pipeline.validation.simulation import (
+    MarketHistory,
+    Run,
+    decision_times,
+    market_history,
+    simulate,
+)
 from funding_pipeline_tests.portfolio import synthetic
 
 
@@ -22,7 +34,10 @@ def backtest_config() -> BacktestConfig:
     return BacktestConfig(
         start=synthetic.START + timedelta(days=12),
         end=synthetic.START + timedelta(days=36, hours=5),
-        portfolio=PortfolioConfig(beta_window_days=10, expected_hold_hours=336, risk_aversion=50),
+        portfolio=PortfolioConfig(
+            beta_window_days=10, expected_hold_hours=336, risk_aversion=50, no_trade_multiple=0.25,
+            uncertainty_aversion=0.0,
+        ),
     )
 
 
@@ -35,3 +50,23 @@ def forecasts(tables: MarketTables, backtest_config: BacktestConfig) -> pl.DataF
 @pytest.fixture(scope="session")
 def result(tables: MarketTables, forecasts: pl.DataFrame, backtest_config: BacktestConfig) -> BacktestResult:
     return run_backtest(tables=tables, forecasts=forecasts, terms=synthetic.terms(), config=backtest_config)
+
+
+@pytest.fixture(scope="session")
+def invested(
+    tables: MarketTables, forecasts: pl.DataFrame, backtest_config: BacktestConfig
+) -> tuple[MarketHistory, Run]:
+    """A run that holds as much as its limits permit: decisions count no cost, the ledger does."""
+    blind = {"cost_multiplier": 0.0, "no_trade_multiple": 0.0}
+    config = backtest_config.portfolio.model_copy(update=blind)
+    start, end = backtest_config.start, backtest_config.end
+    history = market_history(
+        tables=tables,
+        forecasts=forecasts,
+        universe=tradable_universe(tables, forecasts=forecasts, start=start, end=end).universe,
+        start=start,
+        end=end,
+        terms=synthetic.terms(),
+        config=config,
+    )
+    return history, simulate(history, policy=OptimiserPolicy(history.panels, config=config), config=config)

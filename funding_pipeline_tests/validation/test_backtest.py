@@ -168,6 +168,7 @@ def test_the_sharpe_ratio_is_deflated_by_the_number_of_trials(
     assert more["expected_max_sharpe"] < less["expected_max_sharpe"]
     assert less["value"] <= more["value"] <= more["probabilistic"]
     assert "deflates too much rather than too little" in less["rule"]
+    del few["verdict"], many["verdict"]  # it names the number
     assert few == many  # nothing else depends on it
 
 

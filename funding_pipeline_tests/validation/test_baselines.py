@@ -11,7 +11,7 @@ from funding_pipeline.validation.baselines import (
     WidestPair,
     widest_pair,
 )
-from funding_pipeline_tests.portfolio.situations import YEAR, costs_of, inputs_of, universe_of
+from funding_pipeline_tests.portfolio.situations import YEAR, inputs_of, universe_of
 
 UNIVERSE = universe_of("abc", ("BTC", "ETH"))
 ALL = np.ones(6, dtype=bool)
@@ -59,8 +59,8 @@ def test_books_keep_limits_and_bases_stay_flat(venue_neutral: bool) -> None:
     trailing = rng.normal(0, 2e-5, (40, 6))
     config = PortfolioConfig()
     policy = PairPolicy(
-        rule=WidestPair(universe=UNIVERSE, trailing=trailing), universe=UNIVERSE, costs=costs_of(UNIVERSE),
-        config=config, venue_neutral=venue_neutral,
+        rule=WidestPair(universe=UNIVERSE, trailing=trailing), universe=UNIVERSE,
+        thin=np.zeros(6, dtype=bool), config=config, venue_neutral=venue_neutral,
     )  # fmt: skip
     quantity, price = np.zeros(6), np.full(len(UNIVERSE.bases), 100.0)
     beta = np.array([1.0, 1.4])[UNIVERSE.base_index]
@@ -68,7 +68,7 @@ def test_books_keep_limits_and_bases_stay_flat(venue_neutral: bool) -> None:
         price = price * np.exp(rng.normal(0, 0.03, 2))
         own = price[UNIVERSE.base_index]
         inputs = inputs_of(UNIVERSE, rate=0.0, price=own, reference_price=own, beta=beta)
-        quantity = policy.decide(index, inputs, quantity).target
+        quantity = policy.decide(index, inputs, quantity, np.full(3, 1e6 / 3)).target
         notional = quantity * own
         assert np.abs(UNIVERSE.base_matrix @ quantity).max() < 1e-9
         assert (UNIVERSE.venue_matrix @ np.abs(notional)).max() <= 1e6 / 3 + 1e-3
@@ -76,3 +76,29 @@ def test_books_keep_limits_and_bases_stay_flat(venue_neutral: bool) -> None:
         if venue_neutral:
             assert np.abs(UNIVERSE.venue_matrix @ (notional * beta)).max() <= 1e5 / 3 + 1e-3
     assert quantity.any()
+
+
+def _fixed(trailing_venue: str = "c") -> PairPolicy:
+    return PairPolicy(
+        rule=FixedVenues(universe=UNIVERSE, long_venue="a", short_venue=trailing_venue), universe=UNIVERSE,
+        thin=np.zeros(6, dtype=bool), config=PortfolioConfig(),
+    )  # fmt: skip
+
+
+def test_a_pair_that_lost_a_leg_to_a_liquidation_is_given_up() -> None:
+    policy, inputs, even = _fixed(), inputs_of(UNIVERSE, rate=0.0), np.full(3, 1e6 / 3)
+    opened = policy.decide(0, inputs, np.zeros(6), even).target
+    assert (opened != 0).sum() == 4
+    torn = np.where(np.arange(6) == LEG["c BTC"], 0.0, opened)
+    broke = np.array([1e6 / 3, 1e6 / 3, 1_000.0])
+    left = policy.decide(1, inputs, torn, broke).target
+    assert left[[LEG["a BTC"], LEG["c BTC"]]].tolist() == [0.0, 0.0]
+    assert left[[LEG["a ETH"], LEG["c ETH"]]] == pytest.approx(opened[[LEG["a ETH"], LEG["c ETH"]]])
+    again = policy.decide(2, inputs, left, even).target
+    assert again == pytest.approx(opened)
+
+
+def test_no_pair_is_opened_on_a_venue_without_collateral() -> None:
+    inputs = inputs_of(UNIVERSE, rate=0.0)
+    target = _fixed().decide(0, inputs, np.zeros(6), np.array([1e6, 0.0, 0.0])).target
+    assert not target.any()

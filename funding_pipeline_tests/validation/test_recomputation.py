@@ -133,7 +133,7 @@ def test_years_add_up_to_the_total(result: BacktestResult) -> None:
 
 
 def test_sources_add_up_in_every_row(result: BacktestResult) -> None:
-    sources = pl.sum_horizontal("pnl_funding", "pnl_basis", "pnl_fees", "pnl_slippage")
+    sources = pl.sum_horizontal(pl.col("^pnl_.*$"))
     gap = result.equity.select((pl.col("equity") - 1_000_000 - sources).abs().max()).item()
     assert gap < 1e-6
     assert result.equity["pnl_funding"][-1] == pytest.approx(result.funding_payments["cash_usd"].sum())
