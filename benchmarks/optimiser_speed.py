@@ -29,12 +29,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import funding_pipeline.portfolio.plan as planning
+import funding_pipeline.portfolio.planning as planning
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.costs import LegCosts
 from funding_pipeline.portfolio.legs import LegInputs, Universe
 from funding_pipeline.portfolio.optimiser import optimise
-from funding_pipeline.portfolio.plan import plan_portfolio
+from funding_pipeline.portfolio.planning import plan_portfolio
 from funding_pipeline.portfolio.problem import PortfolioProblem
 from funding_pipeline_tests.portfolio.situations import costs_of, inputs_of, universe_of
 

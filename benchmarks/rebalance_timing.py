@@ -30,8 +30,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from funding_pipeline.core.governance import Heartbeat, RiskVerdict, TargetPosition
-from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.core.risk_limits import RiskLimits
+from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.execution.market_facts import MarketFacts
 from funding_pipeline.execution.market_state import calm_state
 from funding_pipeline.execution.verdict import judge

@@ -32,7 +32,7 @@ def portfolio_assets() -> list[dg.AssetsDefinition]:
 
 @dg.asset(
     name=PLAN,
-    deps=[LATEST, DECISION_FEATURES, BOOK, "instruments", "prices", "settled_funding"],
+    deps=[LATEST, DECISION_FEATURES, BOOK, "instruments", "leverage_tiers", "prices", "settled_funding"],
     group_name=GROUP,
     kinds={"cvxpy", "deltalake"},
     metadata={"dagster/column_schema": md.columns_of(LEG_SCHEMA)},
@@ -129,6 +129,7 @@ def _plan(config: DecisionTime, settings: Settings, market: Market, lake: Lake) 
         terms=load_venue_terms(),
         config=settings.portfolio_config(as_of),
         collateral_usd=collateral,
+        leverage_tiers=lake.scan("leverage_tiers") if lake.exists("leverage_tiers") else None,
     )
 
 

@@ -65,15 +65,16 @@ def proposal(
 ) -> CollateralPlan:
     """What to move for the optimum of `numbers`: worth the objective with moving less that without.
 
-    Empty where either has no solution. The gain is over the expected hold, after the transfer's own cost
-    in the objective.
+    Empty where either has no solution. The gain is over the expected hold and before the transfer's own cost,
+    which the objective has taken off: the plan compares the two.
     """
     try:
         free = problem.solve(numbers)
         fixed = problem.solve(replace(numbers, allocation_cap=numbers.allocation))
     except OptimisationError:
         return CollateralPlan()
-    gain = (fixed.objective - free.objective) * 1e-4 * scale
+    moved = float(np.maximum(free.allocation - numbers.allocation, 0.0).sum())
+    gain = (fixed.objective - free.objective + numbers.transfer_cost * moved) * 1e-4 * scale
     return collateral_plan(
         venues,
         now_usd=numbers.allocation * scale / config.gross_leverage,

@@ -243,7 +243,7 @@ def _parameters(cp: Any, universe: Universe, *, stages: int, scenarios: int) -> 
     }  # fmt: skip
     scalar = {"delta_band", "gross_cap", "turnover", "allocation_total", "transfer_cost", "scenario_cap"}
     signed = {
-        "current", "funding", "lower", "upper", "base_units", "base_target", "beta", "scenario_long",
+        "funding", "lower", "upper", "base_units", "base_target", "beta", "scenario_long",
         "scenario_short",
     }  # fmt: skip
     out = {}

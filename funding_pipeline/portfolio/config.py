@@ -72,9 +72,6 @@ class PortfolioConfig(BaseModel):
     )
     transfer_cost_usd: float = Field(default=10.0, ge=0, description="of one transfer, whatever its size")
     transfer_delay_hours: float = Field(default=24.0, ge=0, description="until moved collateral can be used")
-    collateral_rule: Literal["even", "proposed"] = Field(
-        default="even", description="back-test: collateral is kept even, or moved as the plan proposes"
-    )
     rebalance_every_hours: int = Field(default=8, ge=1, le=168)
     cost_scenario: Literal["low", "base", "stress"] = Field(
         default="base", description="trading costs of decision and ledger, see portfolio.cost_scenarios"

@@ -30,7 +30,7 @@ def reduce_to_limits(notional: Floats, *, limits: Limits) -> Floats:
         _usage(u.base_matrix @ np.abs(out), limits.base_gross),
         _usage(np.abs(u.currency_matrix @ out), np.full(len(u.currencies), limits.currency_net)),
         _usage(limits.margin.maintenance_usd(out), limits.margin.margin_cap_usd),
-        _usage(_survival_need(out, limits=limits), limits.margin.collateral_usd[u.venue_index]),
+        _usage(limits.margin.survival_usd(out), limits.margin.collateral_usd[u.venue_index]),
         float(np.abs(out).sum()) / limits.gross_cap,
         limits.scenario_cvar(out) / limits.scenario_cap,
     ]
@@ -51,10 +51,3 @@ def _usage(value: Floats, bound: Floats) -> float:
     some = value > 0
     ratio = np.divide(value, bound, out=np.full_like(value, np.inf), where=bound > 0)
     return float(ratio[some].max(initial=0.0))
-
-
-def _survival_need(notional: Floats, *, limits: Limits) -> Floats:
-    """Collateral that each leg asks for at the test move, USD."""
-    margin = limits.margin
-    others = margin.maintenance_usd(notional)[limits.universe.venue_index]
-    return np.where(notional == 0, 0.0, np.abs(notional) * margin.survival + others)

@@ -1,7 +1,7 @@
 """From what a decision knows to the numbers of its convex problem.
 
 What lives here: units and scale, expected funding per stage, costs that a trade has to earn back, risk. What
-does not: the problem's shape (`problem`), the limits (`limits`).
+does not: the problem's shape (`compilation`), the limits (`limits`).
 """
 
 import numpy as np
@@ -58,7 +58,8 @@ def problem_numbers(
         beta=limits.beta,
         venue_gross=limits.venue_gross * inside,
         venue_gross_cap=limits.venue_gross_cap * inside,
-        venue_beta=limits.venue_beta * inside,
+        # a band of zero has no inside for an interior-point method: a quarter of what is forgiven anyway
+        venue_beta=np.maximum(limits.venue_beta * inside, limits.tolerance_usd / 4 / scale),
         base_gross=limits.base_gross * inside,
         currency_net=np.full(len(u.currencies), limits.currency_net * inside),
         delta_band=min(limits.delta_fraction * limits.gross_cap, limits.delta_cap) * inside,
@@ -71,7 +72,7 @@ def problem_numbers(
         allocation=allocation / scale,
         allocation_cap=_allocation_cap(allocation, limits=limits, config=config) / scale,
         allocation_total=float(allocation.sum()) / scale,
-        transfer_cost=config.transfer_cost_bp,
+        transfer_cost=config.transfer_cost_bp / config.gross_leverage,  # allocation is gross, not collateral
         scenario_long=scenarios.long_loss,
         scenario_short=scenarios.short_loss,
         scenario_weight=scenarios.probability / (1 - CVAR_LEVEL),

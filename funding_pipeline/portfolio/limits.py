@@ -100,7 +100,10 @@ class Limits:
         return cvar(losses, self.scenarios.probability)
 
     def binding(self, notional: Floats, *, within: float = 1e-3) -> tuple[str, ...]:
-        """Names of the leg, gross, beta, margin and scenario limits that are used to within a fraction."""
+        """Names of the limits that are used to within a fraction of them; of those on size and risk, all.
+
+        Not of what is meant to be zero (a base's net, the portfolio's), and not of turnover.
+        """
         u = self.universe
         cap = np.where(notional > 0, self.upper, -self.lower)
         size = np.abs(notional)
@@ -110,10 +113,19 @@ class Limits:
             ("venue_gross", u.venues, u.venue_matrix @ size, self.venue_gross),
             ("venue_beta", u.venues, np.abs(u.venue_matrix @ (notional * self.beta)), self.venue_beta),
             ("base_gross", u.bases, u.base_matrix @ size, self.base_gross),
+            ("currency_net", u.currencies, np.abs(u.currency_matrix @ notional), self.currency_net),
+            ("margin", u.venues, self.margin.maintenance_usd(notional), self.margin.margin_cap_usd),
+            (
+                "survival",
+                [leg.name for leg in u.legs],
+                self.margin.survival_usd(notional),
+                self.margin.collateral_usd[u.venue_index],
+            ),
+            ("gross_cap", ("",), size.sum(keepdims=True), self.gross_cap),
         )
         for name, members, value, bound in groups:
             full = (value > 0) & (value >= bound * (1 - within))
-            out += [f"{name}:{members[i]}" for i in np.flatnonzero(full)]
+            out += [f"{name}:{members[i]}".removesuffix(":") for i in np.flatnonzero(full)]
         if self.scenarios is not None and self.scenario_cvar(notional) >= self.scenario_cap * (1 - within):
             out.append("scenario_cvar")
         return tuple(out)

@@ -14,8 +14,10 @@ from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.formulation import problem_numbers
 from funding_pipeline.portfolio.legs import Floats
 from funding_pipeline.portfolio.panels import decision_panels
-from funding_pipeline.portfolio.plan import PortfolioPlan, notional_usd, plan_portfolio
+from funding_pipeline.portfolio.plan import PortfolioPlan, notional_usd
+from funding_pipeline.portfolio.planning import plan_portfolio
 from funding_pipeline.portfolio.problem import PortfolioProblem
+from funding_pipeline.portfolio.tier_margins import tier_fractions
 from funding_pipeline.portfolio.told_fees import with_told_fees
 from funding_pipeline.portfolio.universe import TradableUniverse, tradable_universe
 
@@ -31,12 +33,13 @@ def plan_at(
     terms: Mapping[str, VenueTerms],
     config: PortfolioConfig,
     collateral_usd: Mapping[str, float] | None = None,
+    leverage_tiers: pl.LazyFrame | None = None,
 ) -> PortfolioPlan:
     """The plan at `as_of` (UTC). `positions`: (venue, symbol) -> signed quantity in quoted units.
 
     `collateral_usd`: equity by venue; without it even shares of the capital. `forecasts` has the FORECASTS
     schema; its longest horizon is the plan's, shorter ones shape the path. Rows known after `as_of` are not
-    used. Fees that a venue has stated by then go before those of `terms`.
+    used. Fees and leverage tiers (LEVERAGE_TIERS) that a venue has stated by then go before those of `terms`.
     A position that cannot be planned (delisted, without prices, somebody's own) is named in `left_alone`;
     whoever judges the plan leaves its base as it is.
     """
@@ -52,7 +55,13 @@ def plan_at(
         config=config,
     )
     inputs, costs, hurdle = panels.at(0), panels.cost_panel.at(0), panels.stress_cost_panel.at(0)
+    if leverage_tiers is not None:
+        largest = config.governance.max_instrument_notional_usd
+        told = tier_fractions(leverage_tiers, universe=found.universe, as_of=as_of, largest_usd=largest)
+        fraction = np.where(np.isfinite(told), told, inputs.maintenance_fraction)
+        inputs = replace(inputs, maintenance_fraction=fraction)
     problem = PortfolioProblem(found.universe, stages=len(panels.stage_lengths))
+    collateral = _collateral(collateral_usd, found, config=config)
     plan = plan_portfolio(
         inputs=inputs,
         quantities=quantities,
@@ -61,13 +70,17 @@ def plan_at(
         costs=costs,
         config=config,
         hurdle=hurdle,
-        collateral_usd=_collateral(collateral_usd, found, config=config),
+        collateral_usd=collateral,
     )
+    # a proposal starts from where collateral is; the plan itself from the even shares that a person keeps
+    there = plan.limits.allocation
+    if collateral is not None:
+        there = np.maximum(collateral, 0.0) * config.gross_leverage
     numbers, scale = problem_numbers(
         inputs=inputs,
         current_usd=notional_usd(quantities, inputs.price),
         costs=costs,
-        limits=plan.limits,
+        limits=replace(plan.limits, allocation=there),
         config=config,
         hurdle=hurdle,
     )

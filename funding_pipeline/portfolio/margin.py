@@ -43,11 +43,15 @@ class MarginRule:
         """Per venue: maintenance margin above its share of the collateral, negative where it is kept."""
         return self.maintenance_usd(notional) - self.margin_cap_usd
 
+    def survival_usd(self, notional: Floats) -> Floats:
+        """Per leg: collateral of its venue that the test move asks for; zero where nothing is held."""
+        others = self.maintenance_usd(notional)[self.universe.venue_index]
+        return np.where(notional == 0, 0.0, np.abs(notional) * self.survival + others)
+
     def shortfall_usd(self, notional: Floats) -> Floats:
         """Per leg: what the collateral lacks after the test move; negative where the leg survives it."""
-        left = self.collateral_usd - self.maintenance_usd(notional)
-        need = np.abs(notional) * self.survival - left[self.universe.venue_index]
-        return np.where(notional == 0, -np.inf, need)
+        lacking = self.survival_usd(notional) - self.collateral_usd[self.universe.venue_index]
+        return np.where(notional == 0, -np.inf, lacking)
 
 
 def margin_rule(

@@ -29,14 +29,12 @@ DUST_USD = 0.02
 class Solution:
     """Target notional per leg (USD, signed), how it was found, and why if not by the solver.
 
-    `allocation_usd`: gross that the solver would give each venue by moving collateral, None without an
-    optimum. `duals`: constraint -> multipliers, basis points per unit over the hold (`shadow_prices`).
+    `duals`: constraint -> multipliers, basis points per unit over the hold (`shadow_prices`).
     """
 
     notional: Floats
     status: PlanStatus
     reason: str
-    allocation_usd: Floats | None = None
     duals: Mapping[str, Floats] = field(default_factory=dict)
 
 
@@ -68,7 +66,6 @@ def optimise(
         notional=target,
         status="optimal",
         reason="",
-        allocation_usd=answer.allocation * scale,
         duals=answer.duals,
     )
 

@@ -30,6 +30,9 @@ _ACCURACY: dict[str, dict[str, float]] = {
 """Millionths of the scale and of a basis point; limits are given tighter than that (`formulation`)."""
 _FAST = {"CLARABEL": {"iterative_refinement_enable": False}}
 """Refining each step costs a quarter of the time and changes no solution; a second attempt does refine."""
+_CAREFUL = {
+    "CLARABEL": {"max_step_fraction": 0.9}
+}  # shorter steps: bands of zero are solved that otherwise are not
 _USABLE = {"optimal", "optimal_inaccurate"}
 _TOLERANCE = 1e-7  # of the scale, for a constraint that the lean problem does not have
 
@@ -48,10 +51,13 @@ class Answer:
     objective: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Compiled:
+    """A problem, and the same again for the other solver: going to and fro would compile it anew."""
+
     parts: CompiledParts
     problem: Any
+    other: Any = None
 
 
 class PortfolioProblem:
@@ -90,9 +96,9 @@ class PortfolioProblem:
 
     def _answer(self, kind: Kind, numbers: ProblemNumbers) -> Answer:
         compiled = self._compiled(kind)
-        solve_compiled(compiled.problem, compiled.parts.parameters, numbers, solver=self.solver)
-        self.solver_seconds += float(compiled.problem.solver_stats.solve_time)
-        return _answer(compiled.parts, compiled.problem)
+        solved = solve_compiled(compiled, numbers, solver=self.solver)
+        self.solver_seconds += float(solved.solver_stats.solve_time)
+        return _answer(compiled.parts, solved)
 
     def _compiled(self, kind: Kind) -> _Compiled:
         if kind not in self._kept:
@@ -150,44 +156,48 @@ def count_scenarios(universe: Universe) -> int:
     return len(found.names)
 
 
-def solve_compiled(
-    problem: Any, parameters: Mapping[str, Any], numbers: ProblemNumbers, *, solver: str
-) -> None:
-    """Set the parameters and solve; OptimisationError names the solver and its status."""
+def solve_compiled(compiled: _Compiled, numbers: ProblemNumbers, *, solver: str) -> Any:
+    """Set the parameters and solve; the problem solved. OptimisationError names the solver and its status."""
     import cvxpy as cp
 
     try:
-        for name, parameter in parameters.items():
+        for name, parameter in compiled.parts.parameters.items():
             parameter.value = getattr(numbers, name)
         with warnings.catch_warnings():
             # an inaccurate solution is judged by the limits it keeps, not by a warning
             warnings.simplefilter("ignore", UserWarning)
-            _solve(problem, solver)
+            problem = _solve(compiled, solver)
     except (cp.error.SolverError, ValueError, ArithmeticError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise OptimisationError(f"the solver {solver} failed: {reason}") from None
     if str(problem.status) not in _USABLE:
         raise OptimisationError(f"the solver {solver} found no portfolio: status {problem.status}")
+    return problem
 
 
-def _solve(problem: Any, solver: str) -> None:
+def _solve(compiled: _Compiled, solver: str) -> Any:
     """Re-solve in the workspace of the last solution; from scratch where that fails; then by another method.
 
     The workspace keeps the scaling of the first numbers, which may suit later ones badly.
     """
     import cvxpy as cp
 
-    accuracy = _ACCURACY.get(solver, {})
+    problem, accuracy = compiled.problem, _ACCURACY.get(solver, {})
     try:
         problem.solve(solver=solver, ignore_dpp=False, warm_start=True, **accuracy, **_FAST.get(solver, {}))
         if str(problem.status) in _USABLE:
-            return
+            return problem
     except cp.error.SolverError:
         pass
     try:
-        problem.solve(solver=solver, ignore_dpp=False, warm_start=False, **accuracy)
+        problem.solve(
+            solver=solver, ignore_dpp=False, warm_start=False, **accuracy, **_CAREFUL.get(solver, {})
+        )
+        return problem
     except cp.error.SolverError:
-        problem.solve(solver=_OTHER_SOLVER, ignore_dpp=False, warm_start=False, **_ACCURACY[_OTHER_SOLVER])
+        compiled.other = compiled.other or cp.Problem(problem.objective, problem.constraints)
+        compiled.other.solve(solver=_OTHER_SOLVER, ignore_dpp=False, **_ACCURACY[_OTHER_SOLVER])
+        return compiled.other
 
 
 def _answer(parts: CompiledParts, problem: Any) -> Answer:

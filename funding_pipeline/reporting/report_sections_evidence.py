@@ -19,7 +19,7 @@ _COSTS = (
     "Costs: low is post-only orders, seven of ten filled at maker fees and the rest taken; base takes every "
     "trade; stress has three times the spread and the impact. Decisions and ledger both use them."
 )
-BANDS = {"open": "no band", "30%": "30 %", "10%": "10 %", "closed": "closed (0 %)"}
+BANDS = {"open": "no band", "30%": "30 %", "10%": "10 %", "closed": "closed (0.1 %)"}
 _RUN_COLUMNS = {
     "variant": "",
     "capital_usd": "capital, USD",
@@ -132,8 +132,8 @@ def studies_section(inputs: ReportInputs) -> Section:
     return Section(
         "studies",
         "Other terms: neutrality, costs, capital",
-        "The whole back-test again under other terms, decided anew every three days; compare them with each other, "
-        "not with the headline. Whiskers and band: 95 % intervals.",
+        f"The whole back-test again under other terms, decided every {runs['decisions_every_hours'][0]} h: "
+        "compare them with each other, not with the headline. Whiskers, shades: 95 % intervals.",
         (
             *text(*_price_of_neutrality(band, own=_own(runs, "band"))),
             *chart(

@@ -8,17 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.core.venue_terms import VenueTerms, terms_of
 from funding_pipeline.portfolio.config import PortfolioConfig
-from funding_pipeline.portfolio.legs import Floats, Ints, LegInputs, Universe
-from funding_pipeline.portfolio.panels import DecisionPanels, decision_panels
-from funding_pipeline.portfolio.plan import PortfolioPlan, plan_portfolio
-from funding_pipeline.portfolio.problem import PortfolioProblem
+from funding_pipeline.portfolio.panels import decision_panels
 from funding_pipeline.portfolio.universe import TradableUniverse, tradable_universe
 from funding_pipeline.validation.attribution import attribution
 from funding_pipeline.validation.baseline_runs import (
@@ -30,6 +26,7 @@ from funding_pipeline.validation.baseline_runs import (
     run_rules,
 )
 from funding_pipeline.validation.documented_trials import documented_trials
+from funding_pipeline.validation.optimiser_policy import OptimiserPolicy
 from funding_pipeline.validation.oracle import oracle_forecasts
 from funding_pipeline.validation.processes import started
 from funding_pipeline.validation.profit_flows import backtest_flows
@@ -41,14 +38,7 @@ from funding_pipeline.validation.result_frames import (
     positions_frame,
     trades_frame,
 )
-from funding_pipeline.validation.simulation import (
-    Decision,
-    MarketHistory,
-    Progress,
-    Run,
-    market_history,
-    simulate,
-)
+from funding_pipeline.validation.simulation import MarketHistory, Progress, Run, market_history, simulate
 from funding_pipeline.validation.stress import stress_table
 from funding_pipeline.validation.summary import summary
 
@@ -101,85 +91,6 @@ class BacktestResult:
     baseline_equity_venue_neutral: Mapping[str, pl.DataFrame]
 
 
-class OptimiserPolicy:
-    """`plan_portfolio` at every decision, over the legs that had been seen by then.
-
-    The problem is compiled again when a leg is first seen: one over all legs of the period would let
-    later listings change the last digits, and so the trades, of earlier decisions.
-    """
-
-    def __init__(self, panels: DecisionPanels, *, config: PortfolioConfig) -> None:
-        """`panels` of the whole period."""
-        self._panels = panels
-        self._config = config
-        self._proposed = config.collateral_rule == "proposed"
-        self._parts: dict[tuple[int, ...], _Part] = {}
-
-    def decide(
-        self, index: int, inputs: LegInputs, quantities: Floats, venue_equity_usd: Floats
-    ) -> Decision:
-        """The plan's targets; a leg not seen yet is neither held nor traded."""
-        legs = np.flatnonzero(self._panels.seen[index] | (quantities != 0))
-        target, reasons = quantities.copy(), [""] * len(quantities)
-        if not len(legs):
-            return Decision(target=target, reasons=tuple(reasons))
-        part = self._part(tuple(legs.tolist()))
-        plan = plan_portfolio(
-            inputs=inputs.of(legs, venues=part.venues),
-            quantities=quantities[legs],
-            problem=part.problem,
-            universe=part.universe,
-            costs=self._panels.cost_panel.at(index).of(legs),
-            config=self._config,
-            hurdle=self._panels.stress_cost_panel.at(index).of(legs),
-            collateral_usd=venue_equity_usd[part.venues],
-            allocation_usd=self._allocation(venue_equity_usd)[part.venues] if self._proposed else None,
-        )
-        target[legs] = plan.quantity_target
-        for leg, reason in zip(legs, plan.reasons, strict=True):
-            reasons[leg] = reason
-        return Decision(
-            target=target,
-            reasons=tuple(reasons),
-            status=plan.status,
-            note=plan.status_reason,
-            collateral_target_usd=self._wanted(plan, part, venue_equity_usd),
-        )
-
-    def _allocation(self, venue_equity_usd: Floats) -> Floats:
-        """Capital per venue in proportion to the equity there."""
-        total = float(venue_equity_usd.sum())
-        share = venue_equity_usd / total if total > 0 else np.zeros_like(venue_equity_usd)
-        return np.asarray(share * self._config.capital_usd)
-
-    def _wanted(self, plan: PortfolioPlan, part: "_Part", venue_equity_usd: Floats) -> Floats | None:
-        """Where the plan would have collateral; None: even shares are kept."""
-        if not self._proposed or plan.solution.allocation_usd is None:
-            return None
-        out = np.zeros_like(venue_equity_usd)
-        out[part.venues] = plan.solution.allocation_usd / self._config.gross_leverage
-        return out
-
-    def _part(self, legs: tuple[int, ...]) -> "_Part":
-        if legs not in self._parts:
-            whole = self._panels.universe
-            universe = Universe(tuple(whole.legs[i] for i in legs))
-            venues = np.array([whole.venues.index(venue) for venue in universe.venues], dtype=np.int64)
-            self._parts[legs] = _Part(
-                universe, PortfolioProblem(universe, stages=len(self._panels.stage_lengths)), venues
-            )
-        return self._parts[legs]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Some legs of the period: their problem, and where their venues are in the whole."""
-
-    universe: Universe
-    problem: PortfolioProblem
-    venues: Ints
-
-
 def run_backtest(
     *,
     tables: MarketTables,
@@ -190,9 +101,10 @@ def run_backtest(
 ) -> BacktestResult:
     """Run the optimiser and, if asked, the baselines over the period.
 
-    `forecasts` has the FORECASTS schema and one horizon. `progress(done, total)` is called after each
-    decision of the main run. Raises InsufficientHistoryError when nothing can be traded,
-    AccountingError when profit by source does not add up to equity.
+    `forecasts` has the FORECASTS schema; its longest horizon is the plan's, shorter ones shape the path.
+    `progress(done, total)` is called after each decision of the main run. Raises
+    InsufficientHistoryError when nothing can be traded, AccountingError when profit by source does not
+    add up to equity.
     """
     found = tradable_universe(tables, forecasts=forecasts, start=config.start, end=config.end)
     portfolio = config.portfolio

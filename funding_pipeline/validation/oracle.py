@@ -8,7 +8,6 @@ import polars as pl
 
 from funding_pipeline.features.labels import realised_funding
 
-ORACLE_HOURS = 168
 ORACLE_MODEL = "oracle: knows the future"
 _KEY = ("as_of", "venue", "symbol", "horizon_hours")
 

@@ -24,8 +24,9 @@ from funding_pipeline.models.config import ForecasterConfig
 from funding_pipeline.models.forecaster_set import BaselineSet
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.legs import Floats
+from funding_pipeline.portfolio.panels import DecisionPanels
 from funding_pipeline.portfolio.universe import tradable_universe
-from funding_pipeline.validation.backtest import OptimiserPolicy
+from funding_pipeline.validation.optimiser_policy import OptimiserPolicy
 from funding_pipeline.validation.result_frames import PORTFOLIO, equity_frame, neutrality_frame
 from funding_pipeline.validation.simulation import MarketHistory, Run, market_history, simulate
 from funding_pipeline.validation.statistics import drawdown
@@ -36,7 +37,6 @@ _LOOK_BACK = timedelta(days=100)  # of prices and settlements before the first d
 _HORIZON_HOURS = 168
 NOT_COVERED = "not in this history"
 AS_PLANNED, FULLY_INVESTED = "as planned", "fully invested"
-_COST_BLIND = {"cost_multiplier": 0.0, "hurdle_bp": 0.0, "no_trade_multiple": 0.0}
 REPLAYS_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "event": pl.String,
     "book": pl.String,
@@ -131,10 +131,11 @@ def _rows(
         history = replay_history(tables, event, terms=terms, config=config, leverage_tiers=tiers)
     except InsufficientHistoryError as error:
         return [{**span, "note": f"{NOT_COVERED}: {error}"}]
-    books = {AS_PLANNED: config, FULLY_INVESTED: config.model_copy(update=_COST_BLIND)}
+    books = {AS_PLANNED: history.panels, FULLY_INVESTED: cost_blind(history.panels)}
+    runs = {name: replay(history, config=config, panels=panels) for name, panels in books.items()}
     return [
-        {**span, "book": name, **_figures(history, replay(history, config=own), event=event, config=own)}
-        for name, own in books.items()
+        {**span, "book": name, **_figures(history, run, event=event, config=config)}
+        for name, run in runs.items()
     ]
 
 
@@ -175,9 +176,21 @@ def replay_history(
     )
 
 
-def replay(history: MarketHistory, *, config: PortfolioConfig) -> Run:
-    """The back-test's policy and ledger over `history`."""
-    return simulate(history, policy=OptimiserPolicy(history.panels, config=config), config=config)
+def replay(history: MarketHistory, *, config: PortfolioConfig, panels: DecisionPanels) -> Run:
+    """The back-test's ledger over `history`, its policy deciding from `panels`."""
+    return simulate(history, policy=OptimiserPolicy(panels, config=config), config=config)
+
+
+def cost_blind(panels: DecisionPanels) -> DecisionPanels:
+    """The same with trades that cost nothing, for decisions alone: the ledger keeps the real costs."""
+    free = panels.cost_panel
+    free = replace(
+        free,
+        fee=np.zeros_like(free.fee),
+        half_spread=np.zeros_like(free.half_spread),
+        impact_per_root_usd=np.zeros_like(free.impact_per_root_usd),
+    )
+    return replace(panels, cost_panel=free, stress_cost_panel=free)
 
 
 def baseline_forecasts(tables: MarketTables, *, as_of: pl.Series) -> pl.DataFrame:

@@ -21,10 +21,11 @@ from funding_pipeline.portfolio.cost_scenarios import CostScenario
 from funding_pipeline.portfolio.legs import Floats
 from funding_pipeline.portfolio.panels import decision_panels
 from funding_pipeline.portfolio.universe import tradable_universe
-from funding_pipeline.validation.backtest import BacktestConfig, OptimiserPolicy
+from funding_pipeline.validation.backtest import BacktestConfig
 from funding_pipeline.validation.capacity import capacity
 from funding_pipeline.validation.combinatorial_cv import combinatorial_cv
 from funding_pipeline.validation.figures import figures
+from funding_pipeline.validation.optimiser_policy import OptimiserPolicy
 from funding_pipeline.validation.processes import in_processes
 from funding_pipeline.validation.regime_results import known_regimes, regime_results
 from funding_pipeline.validation.result_frames import equity_frame

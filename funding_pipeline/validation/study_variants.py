@@ -13,7 +13,8 @@ from funding_pipeline.portfolio.cost_scenarios import CostScenario
 STUDY_HOURS = 72
 REFERENCE = "reference"
 BAND, COSTS, CAPACITY, SETTINGS = "band", "costs", "capacity", "settings"
-BANDS: Mapping[str, float | None] = {"open": None, "30%": 0.30, "10%": 0.10, "closed": 0.0}
+BANDS: Mapping[str, float | None] = {"open": None, "30%": 0.30, "10%": 0.10, "closed": 0.001}
+"""Closed is a thousandth of a venue's budget: a solver works longest at a band without an inside."""
 CAPITALS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 HOLDS, AVERSIONS = (0.75, 1.0, 1.5), (1 / 3, 1.0)
 _NO_BAND = 10.0  # of a venue's budget: more than any book with betas below ten can reach

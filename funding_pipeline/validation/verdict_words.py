@@ -65,16 +65,18 @@ def _costs(summary: Mapping[str, Any]) -> str:
 
 
 def _neutrality(runs: pl.DataFrame | None) -> str:
-    """Price of the band against none, both decided daily."""
+    """Price of the band against none, both decided as the studies are."""
     if runs is None:
         return ""
-    band = dict(runs.filter(study="band").select("variant", "net_return_annual").iter_rows())
+    bands = runs.filter(study="band")
+    band = dict(bands.select("variant", "net_return_annual").iter_rows())
     free, own = band.get("open"), band.get("10%")
     if free is None or own is None:
         return ""
     return (
         f"Keeping every venue neutral within 10 % of its budget costs {free - own:.2%} a year: without that "
-        f"band the same optimiser earned {free:+.2%}, with it {own:+.2%} (daily decisions)."
+        f"band the same optimiser earned {free:+.2%}, with it {own:+.2%} (a decision every "
+        f"{bands['decisions_every_hours'][0]} h)."
     )
 
 

@@ -83,8 +83,8 @@ def test_lineage_runs_from_raw_to_report(definitions: dg.Definitions) -> None:
         if name not in reached:
             reached.add(name)
             todo.extend(upstream[name])
-    # Verdicts read tiers from the venues at that moment; the state is what the journal says.
-    for_people = {"raw_leverage_tiers", "leverage_tiers", "trading_state", "model_drift"}
+    # The state is what the journal says.
+    for_people = {"trading_state", "model_drift"}
     assert set().union(*GRAPH.values()) - reached == for_people
 
 

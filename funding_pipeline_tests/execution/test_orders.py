@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from funding_pipeline.core.tables import INSTRUMENTS
 from funding_pipeline.execution.orders import order_list, rounded_positions
-from funding_pipeline.portfolio.plan import plan_portfolio
+from funding_pipeline.portfolio.planning import plan_portfolio
 from funding_pipeline.portfolio.problem import PortfolioProblem
 from funding_pipeline_tests.portfolio.situations import AS_OF, YEAR, costs_of, inputs_of, loose, universe_of
 

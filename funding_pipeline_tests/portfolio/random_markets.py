@@ -14,7 +14,8 @@ from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.costs import LegCosts
 from funding_pipeline.portfolio.legs import Bools, Floats, LegInputs
-from funding_pipeline.portfolio.plan import PortfolioPlan, plan_portfolio
+from funding_pipeline.portfolio.plan import PortfolioPlan
+from funding_pipeline.portfolio.planning import plan_portfolio
 from funding_pipeline_tests.portfolio.random_universes import RandomUniverse
 
 AS_OF = datetime(2024, 3, 1, tzinfo=UTC)

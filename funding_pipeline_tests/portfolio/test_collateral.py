@@ -53,6 +53,24 @@ def test_break_even_is_cost_over_daily_gain_after_the_delay() -> None:
     assert moves.gain_usd_per_year * HOLD_HOURS / 8760 > moves.cost_usd
 
 
+def test_the_gain_is_before_the_costs_that_it_is_compared_with() -> None:
+    """A move whose cost leaves the amount as it is does not gain less for being dearer."""
+    _, cheap = _proposed(_config(transfer_cost_bp=0.5))
+    _, dear = _proposed(_config(transfer_cost_bp=8.0))
+    amounts = [sum(move.amount_usd for move in plan.moves) for plan in (cheap, dear)]
+    assert amounts[0] == pytest.approx(amounts[1], rel=1e-3)
+    assert dear.gain_usd_per_year == pytest.approx(cheap.gain_usd_per_year, rel=1e-2)
+
+
+def test_a_dollar_moved_carries_more_gross_with_leverage_and_costs_the_same() -> None:
+    inputs, config = inputs_of(THREE, rate=RATE), _config(gross_leverage=2.0, transfer_cost_bp=3.0)
+    plan = plan_of(inputs, universe=THREE, config=config, allocation_usd=UNEVEN)
+    numbers, _ = problem_numbers(
+        inputs=inputs, current_usd=np.zeros(3), costs=costs_of(THREE), limits=plan.limits, config=config
+    )
+    assert numbers.transfer_cost == pytest.approx(1.5)
+
+
 @pytest.mark.parametrize("changes", [{"transfer_cost_bp": 100.0}, {"transfer_cost_usd": 50_000.0}])
 def test_what_does_not_earn_its_cost_is_not_proposed(changes: dict[str, float]) -> None:
     _, moves = _proposed(_config(**changes))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from funding_pipeline.portfolio.legs import Leg, Universe
-from funding_pipeline.portfolio.plan import plan_portfolio
+from funding_pipeline.portfolio.planning import plan_portfolio
 from funding_pipeline_tests.portfolio.situations import costs_of, inputs_of, loose, plan_of, problem_of
 
 VENUES = Universe.of(

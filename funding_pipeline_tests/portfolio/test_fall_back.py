@@ -12,7 +12,7 @@ from funding_pipeline.portfolio.compilation import ProblemNumbers
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.fall_back import reduce_around, reduce_to_limits
 from funding_pipeline.portfolio.limits import limits_for
-from funding_pipeline.portfolio.plan import plan_portfolio
+from funding_pipeline.portfolio.planning import plan_portfolio
 from funding_pipeline.portfolio.problem import Answer, PortfolioProblem
 from funding_pipeline_tests.portfolio.situations import costs_of, inputs_of, loose, plan_of, universe_of
 

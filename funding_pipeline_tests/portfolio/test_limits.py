@@ -1,5 +1,6 @@
 """The hard limits of a book: each by name, and what sets it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,20 @@ def test_delta_is_a_fraction_of_what_is_held_and_an_amount() -> None:
 def test_binding_names_what_is_in_full_use() -> None:
     limits = _limits(venue_beta_band_fraction=0.2, leg_cap_fraction=0.3)
     assert limits.binding(NEUTRAL) == ("venue_beta:a", "venue_beta:b")
+
+
+def test_binding_names_margin_survival_currency_and_the_whole_gross() -> None:
+    limits = _limits(risk_limits=wide_limits(survival_move_fraction=0.35))
+    margin = limits.margin.maintenance_usd(NEUTRAL)
+    asked = 100_000 * limits.margin.survival[0] + margin
+    assert limits.binding(NEUTRAL) == ()
+    poor = replace(limits, margin=replace(limits.margin, collateral_usd=asked, max_fraction=1.0))
+    assert poor.binding(NEUTRAL) == ("survival:a BTC/USDT:USDT", "survival:b BTC/USDT:USDT")
+    tight = replace(limits.margin, max_fraction=float(margin[0] / limits.margin.collateral_usd[0]))
+    assert replace(limits, margin=tight).binding(NEUTRAL) == ("margin:a", "margin:b")
+    assert replace(limits, gross_cap=200_000.0).binding(NEUTRAL) == ("gross_cap",)
+    one_sided = np.array([100_000.0, 0.0, 0.0, 0.0])
+    assert replace(limits, currency_net=100_000.0).binding(one_sided) == ("currency_net:USDT",)
 
 
 @given(

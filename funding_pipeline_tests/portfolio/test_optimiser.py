@@ -114,7 +114,9 @@ def test_every_plan_keeps_every_limit(seed: int) -> None:
     config = PortfolioConfig(venue_beta_band_fraction=float(rng.choice([0.0, 0.05, 0.3])))
     held_usd = held.ravel() / base_price * price * (rng.random() > 0.2)
     plan = plan_of(inputs, universe=WIDE, held_usd=held_usd, costs=costs_of(WIDE, impact=1e-7), config=config)
-    assert plan.status == "optimal"
+    # a band of zero is an equation: what rounding leaves may not fit, and the plan says so
+    closed = config.venue_beta_band_fraction == 0
+    assert plan.status == "optimal" or (closed and "do not fit" in plan.status_reason)
     assert plan.limits.violations(plan.notional_target, tolerance_usd=plan.limits.tolerance_usd) == ()
     net = WIDE.base_matrix @ plan.quantity_target
     assert (np.abs(net) <= 1e-9 * (WIDE.base_matrix @ np.abs(plan.quantity_target) + 1e-12)).all()

@@ -128,6 +128,19 @@ def test_a_position_that_cannot_be_planned_is_left_alone_by_name() -> None:
     assert plans[1].legs.equals(plans[0].legs)
 
 
+def test_collateral_is_proposed_from_where_it_is() -> None:
+    """Nearly all of it on one venue: money can only come from there."""
+    tables = synthetic.market()
+    forecasts = synthetic.baseline_forecasts(tables, times=[AS_OF])
+    there = {"a": 940_000.0, "b": 30_000.0, "c": 30_000.0}
+    plan = plan_at(
+        tables=tables, forecasts=forecasts, positions={}, as_of=AS_OF, terms=synthetic.terms(),
+        config=CONFIG.model_copy(update={"no_trade_multiple": 0.25}), collateral_usd=there,
+    )  # fmt: skip
+    assert {move.source for move in plan.collateral.moves} == {"a"}
+    assert {move.target for move in plan.collateral.moves} <= {"b", "c"}
+
+
 def test_several_horizons_are_the_path_and_the_longest_is_the_plans() -> None:
     """A rate that falls within a day is not what the week is planned with."""
     tables = synthetic.market()

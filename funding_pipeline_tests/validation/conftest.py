@@ -8,19 +8,9 @@ import pytest
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.universe import tradable_universe
-from funding_pipeline.validation.backtest import (
-    BacktestConfig,
-    BacktestResult,
-    OptimiserPolicy,
-    run_backtest,
-)
-from funding_pipeline.validation.simulation import (
-    MarketHistory,
-    Run,
-    decision_times,
-    market_history,
-    simulate,
-)
+from funding_pipeline.validation.backtest import BacktestConfig, BacktestResult, run_backtest
+from funding_pipeline.validation.replays import cost_blind, replay
+from funding_pipeline.validation.simulation import MarketHistory, Run, decision_times, market_history
 from funding_pipeline_tests.portfolio import synthetic
 
 
@@ -35,7 +25,10 @@ def backtest_config() -> BacktestConfig:
         start=synthetic.START + timedelta(days=12),
         end=synthetic.START + timedelta(days=36, hours=5),
         portfolio=PortfolioConfig(
-            beta_window_days=10, expected_hold_hours=336, risk_aversion=50, no_trade_multiple=0.25,
+            beta_window_days=10,
+            expected_hold_hours=336,
+            risk_aversion=50,
+            no_trade_multiple=0.25,
             uncertainty_aversion=0.0,
         ),
     )
@@ -57,8 +50,7 @@ def invested(
     tables: MarketTables, forecasts: pl.DataFrame, backtest_config: BacktestConfig
 ) -> tuple[MarketHistory, Run]:
     """A run that holds as much as its limits permit: decisions count no cost, the ledger does."""
-    blind = {"cost_multiplier": 0.0, "no_trade_multiple": 0.0}
-    config = backtest_config.portfolio.model_copy(update=blind)
+    config = backtest_config.portfolio
     start, end = backtest_config.start, backtest_config.end
     history = market_history(
         tables=tables,
@@ -69,4 +61,4 @@ def invested(
         terms=synthetic.terms(),
         config=config,
     )
-    return history, simulate(history, policy=OptimiserPolicy(history.panels, config=config), config=config)
+    return history, replay(history, config=config, panels=cost_blind(history.panels))

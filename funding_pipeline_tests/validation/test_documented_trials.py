@@ -21,6 +21,11 @@ def test_the_second_release_is_in_it() -> None:
     assert sum(second) == 241 + 47 + (13 + 8)  # docs/forecasting.md: forecasts, quantiles; two of `tune`
 
 
+def test_the_third_release_is_in_it() -> None:
+    third = [entry for entry in load_documented_trials() if entry.release == "3"]
+    assert [(entry.trials, entry.judged_by) for entry in third] == [(57, "net return")]  # docs/backtest.md
+
+
 def test_a_backtest_counts_them_unless_told_more() -> None:
     period = {"start": synthetic.START, "end": synthetic.START.replace(year=synthetic.START.year + 1)}
     assert BacktestConfig(**period).trials == documented_trials()

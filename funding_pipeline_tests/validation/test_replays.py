@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -20,7 +21,10 @@ from funding_pipeline.validation.replays import (
     NOT_COVERED,
     REPLAYS_SCHEMA,
     Event,
+    cost_blind,
     historical_replays,
+    replay,
+    replay_history,
 )
 from funding_pipeline_tests.portfolio import synthetic
 
@@ -84,6 +88,18 @@ def test_a_covered_event_has_the_figures_of_both_books(table: pl.DataFrame) -> N
     assert 0 < invested["worst_margin_used_fraction"] < 0.5
     assert 0 < invested["max_venue_beta_fraction"] <= 0.1 + 1e-9
     assert "venues with data: a, b, c" in invested["note"]
+
+
+def test_the_full_book_decides_as_if_trading_were_free_and_pays_for_it(long_market: MarketTables) -> None:
+    history = replay_history(long_market, EVENT, terms=synthetic.terms(), config=CONFIG)
+    free = cost_blind(history.panels)
+    for panel in (free.cost_panel, free.stress_cost_panel):
+        assert not panel.at(0).total_usd(np.full(len(free.universe), 1e6))
+    assert (free.cost_panel.thin == history.panels.cost_panel.thin).all()
+    run = replay(history, config=CONFIG, panels=free)
+    assert np.abs(np.nan_to_num(run.after[0] * history.panels.price[0])).sum() > 300_000
+    assert run.equity[-1, 3] < 0
+    assert run.equity[-1, 4] < 0
 
 
 def test_rows_outside_the_span_change_nothing(long_market: MarketTables, table: pl.DataFrame) -> None:

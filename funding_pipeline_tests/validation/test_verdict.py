@@ -17,7 +17,7 @@ STRESS_RUN = pl.DataFrame(
     {
         "study": ["costs", "band", "band"], "variant": ["stress", "open", "10%"],
         "net_low": [0.005, 0.01, 0.01], "net_high": [0.02, 0.05, 0.03],
-        "net_return_annual": [0.01, 0.04, 0.02],
+        "net_return_annual": [0.01, 0.04, 0.02], "decisions_every_hours": [72, 72, 72],
     }
 )  # fmt: skip
 
@@ -122,7 +122,8 @@ def test_it_names_costs_capital_sources_and_what_would_end_it() -> None:
     stress = pl.DataFrame({"scenario": ["small", "depeg"], "loss_usd": [1e3, 40e3]})
     found = verdict(evidence(), runs=STRESS_RUN, stress=stress)
     said, kills = " ".join(found["sentences"]), " ".join(found["kills"])
-    for words in ("1.00% of capital a year, 33% of the profit", "costs 2.00% a year", "up to 3,000,000 USD",
+    for words in ("1.00% of capital a year, 33% of the profit", "costs 2.00% a year",
+                  "with it +2.00% (a decision every 72 h)", "up to 3,000,000 USD",
                   "funding +60,000", "DOGE gave the largest part, 40%", "+0.40% a year"):  # fmt: skip
         assert words in said
     for words in ("3.0 times", "75 bp instead of 25 bp", "2023 +25,000, 2024 +15,000", "less than the +2.00%",
