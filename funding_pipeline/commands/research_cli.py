@@ -38,13 +38,15 @@ def backtest(
     """Back-test recorded history; every decision uses only what was known then."""
     from funding_pipeline.commands.period import parse_hours, parse_period
     from funding_pipeline.commands.research import backtest as run_it
-    from funding_pipeline.portfolio.config import PortfolioConfig
     from funding_pipeline.settings import load_settings
     from funding_pipeline.tracking.trials import trials_ever
 
     first, last = parse_period(start, end)
     hours = parse_hours(every, option="--every", most=168)
-    portfolio = PortfolioConfig(capital_usd=capital_usd, rebalance_every_hours=hours)
+    settings = load_settings(
+        market="recorded", data=data, capital_usd=capital_usd, rebalance_every_hours=hours
+    )
+    portfolio = settings.portfolio_config()
     run_it(
         data=data,
         start=first,
@@ -54,7 +56,7 @@ def backtest(
         horizon_hours=parse_hours(horizon, option="--horizon"),
         with_baselines=baselines,
         with_studies=studies,
-        trials=trials_ever(load_settings(market="recorded", data=data).state_dir / "mlflow"),
+        trials=trials_ever(settings.state_dir / "mlflow"),
     )
 
 

@@ -20,7 +20,7 @@ class PortfolioConfig(BaseModel):
     governance hold as well (`risk_limits`); these are the plan's own, a notch inside.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     capital_usd: float = Field(default=1_000_000.0, gt=0)
     gross_leverage: float = Field(

@@ -51,8 +51,9 @@ def problem_numbers(
             current_usd, costs=costs, hurdle=hurdle or costs, limits=limits, hours=hours, config=config
         ),
         impact=2 * config.no_trade_multiple * (hurdle or costs).impact_per_root_usd * np.sqrt(scale) * _BP,
-        lower=np.where(inputs.frozen, limits.lower / scale, limits.lower * inside),
-        upper=np.where(inputs.frozen, limits.upper / scale, limits.upper * inside),
+        # what may only shrink is bounded by its own size: inside of it would be a trade at every decision
+        lower=limits.lower * np.where(inputs.may_increase & ~inputs.frozen, inside, 1 / scale),
+        upper=limits.upper * np.where(inputs.may_increase & ~inputs.frozen, inside, 1 / scale),
         base_units=limits.base_units,
         base_target=limits.base_target / scale,
         beta=limits.beta,

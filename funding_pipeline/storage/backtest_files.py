@@ -27,7 +27,8 @@ def write_backtest(result: BacktestResult, out: Path, *, market: Market) -> dict
     about this one. Raises StorageError; no half-written file is left.
     """
     out.mkdir(parents=True, exist_ok=True)
-    (out / STUDIES).unlink(missing_ok=True)
+    for older in (STUDIES, REPORT):  # they tell of the run before
+        (out / older).unlink(missing_ok=True)
     summary = {"market": market.label, "simulated": market.is_simulated, **result.summary}
     frames = {
         "equity": result.equity,

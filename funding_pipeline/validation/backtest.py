@@ -130,6 +130,7 @@ def run_backtest(
         for venue in found.universe.venues
         if terms_of(venue, terms).assumed
     ]
+    result.summary["notes"] += _training_note(forecasts, config=config)
     return result
 
 
@@ -143,7 +144,7 @@ def _other_forecasts(
 ) -> dict[str, MarketHistory]:
     """The same history with other forecasts: what the optimiser is compared with, by baseline."""
     other = {ORACLE: oracle_forecasts(forecasts, settled_funding=tables.settled_funding)}
-    if uses_a_model(forecasts, config=config):
+    if uses_a_model(forecasts):
         other[NO_MODEL] = without_model(forecasts)
     return {
         name: replace(
@@ -186,18 +187,33 @@ def _history(
     )
 
 
-def uses_a_model(forecasts: pl.DataFrame, *, config: PortfolioConfig) -> bool:
-    """False where decisions on these forecasts are the same as on the baseline."""
-    rate, baseline = forecasts["rate_per_hour"], forecasts["baseline_rate_per_hour"]
-    return config.uncertainty_aversion > 0 or not rate.eq_missing(baseline).all()
+def uses_a_model(forecasts: pl.DataFrame) -> bool:
+    """False where every forecast is the baseline: decisions with and without a model are the same."""
+    return not forecasts["rate_per_hour"].eq_missing(forecasts["baseline_rate_per_hour"]).all()
 
 
 def without_model(forecasts: pl.DataFrame) -> pl.DataFrame:
-    """The same forecasts with the baseline in place of the model, and no quantiles."""
-    baseline = pl.col("baseline_rate_per_hour")
+    """The same forecasts about the baseline in place of the model's, as wide: doubt costs both alike."""
+    moved = pl.col("baseline_rate_per_hour") - pl.col("rate_per_hour")
     return forecasts.with_columns(
-        rate_per_hour=baseline, q10=baseline, q50=baseline, q90=baseline, model=pl.lit("baseline")
+        *(pl.col(name) + moved for name in ("q10", "q50", "q90")),
+        rate_per_hour=pl.col("baseline_rate_per_hour"),
+        model=pl.lit("baseline"),
     )
+
+
+def _training_note(forecasts: pl.DataFrame, *, config: BacktestConfig) -> list[str]:
+    """How many decisions had no trained model, so that nobody takes the baseline for one."""
+    longest = pl.col("horizon_hours") == pl.col("horizon_hours").max()
+    inside = forecasts.filter(longest).filter(pl.col("as_of").is_between(config.start, config.end))
+    by_time = inside.group_by("as_of").agg(learnt=(pl.col("model") != "baseline").any())
+    without, every = int((~by_time["learnt"]).sum()), by_time.height
+    if not without:
+        return []
+    return [
+        f"{without} of {every} decision times had too little history to train a model: the shrunk trailing "
+        "mean stood for it"
+    ]
 
 
 def _result(

@@ -10,8 +10,8 @@ from typing import Any
 from funding_pipeline.validation.statistics import PLAUSIBLE_SHARPE
 
 _LACKING = (
-    "this history has no venue failure that took collateral, no auto-deleveraging of one leg, no withdrawal "
-    "stop and no listing that died while it was held; a Sharpe ratio knows only what happened in it"
+    "this history has no venue failure that took collateral, no auto-deleveraging of one leg and no "
+    "withdrawal stop; a Sharpe ratio knows only what happened in it"
 )
 
 

@@ -22,7 +22,8 @@ def _tiers(*rows: tuple[float, float, int]) -> pl.LazyFrame:
     found = [
         {"venue": "a", "symbol": symbol, "floor_notional": floor, "cap_notional": None,
          "maintenance_rate": rate, "deduction": 0.0, "max_leverage": 10.0,
-         "effective_from": AS_OF + timedelta(days=days), "effective_to": None, "known_at": AS_OF + timedelta(days=days)}
+         "effective_from": AS_OF + timedelta(days=days), "effective_to": None,
+         "known_at": AS_OF + timedelta(days=days)}
         for symbol in (SYMBOL, "BTC/USD:BTC") for floor, rate, days in rows
     ]  # fmt: skip
     return pl.DataFrame(found, schema=dict(LEVERAGE_TIERS.columns)).lazy()
