@@ -127,7 +127,7 @@ def test_trades_happened_and_positions_follow_from_them(written: Path) -> None:
         positions.filter(pl.col("time") == last).select("venue", "symbol", "quantity").sort("venue", "symbol")
     )
     bought = trades.filter(pl.col("time") <= last).group_by("venue", "symbol").agg(pl.col("quantity").sum())
-    left = bought.filter(pl.col("quantity").abs() > 1e-12).sort("venue", "symbol")
+    left = bought.filter(pl.col("quantity").abs() > 1e-9).sort("venue", "symbol")
     assert left.select("venue", "symbol").equals(held.select("venue", "symbol"))
     assert (left["quantity"] - held["quantity"]).abs().max() < 1e-9
 

@@ -94,7 +94,7 @@ class ModelDesk:
         profit = pl.int_range(pl.len()) * usd_a_day
         frame = pl.DataFrame({"time": days}).with_columns(
             equity=self.settings.capital_usd + profit, pnl_funding=profit, pnl_basis=0.0, pnl_fees=0.0,
-            pnl_slippage=0.0,
+            pnl_slippage=0.0, pnl_liquidation=0.0,
         )  # fmt: skip
         return frame.select(pl.col(name).cast(dtype) for name, dtype in EQUITY_SCHEMA.items())
 

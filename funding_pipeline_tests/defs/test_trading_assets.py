@@ -31,6 +31,9 @@ class Desk:
     def __init__(self, testnet: RunningTestnet, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.testnet = testnet
         self.settings = Settings(
+            portfolio={
+                "no_trade_multiple": 0.75
+            },  # so short a history has no spread worth a stressed round trip
             market="simulated",
             home=folder,
             simulated_from=datetime(2024, 1, 1, tzinfo=UTC),
