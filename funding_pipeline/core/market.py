@@ -81,6 +81,10 @@ RAW_INSTRUMENT_TERMS: RawSchema = {
     "interval_hours": pl.Float64,
     "is_active": pl.Boolean,
     "listed_at": UTC,
+    "underlying": pl.String,  # crypto | stock | ... (core.trading.Underlying); null: not stated
+    "delists_at": UTC,  # announced end of trading
+    "funding_cap": pl.Float64,  # highest rate of one settlement, fraction of notional
+    "funding_floor": pl.Float64,  # lowest
 }
 RAW_LEVERAGE_TIERS: RawSchema = {
     "venue": pl.String,

@@ -19,6 +19,8 @@ TimeInForce = Literal["gtc", "ioc", "post_only"]
 OrderStatus = Literal["open", "filled", "cancelled", "rejected"]
 MarginMode = Literal["cross", "isolated"]
 ContractType = Literal["linear", "inverse"]
+Underlying = Literal["crypto", "stock", "fund", "commodity", "forex", "index", "pre_market", "event", "other"]
+"""What a contract's price is the price of, as the venue states it; `other`: a word that nobody has mapped."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,9 @@ class InstrumentTerms:
 
     `contract_size`: quoted base units per contract (linear) or quote units per contract (inverse).
     `quantity_step` and `min_quantity` are already in quoted base units (contracts x contract size).
-    Fees are fractions of notional of the base tier, or of the account where keys are given.
+    Fees are fractions of notional of the base tier, or of the account where keys are given. `funding_cap` and
+    `funding_floor` bound the rate of one settlement (fraction of notional). `delists_at`: announced end of
+    trading.
     """
 
     venue: str
@@ -46,6 +50,10 @@ class InstrumentTerms:
     interval_hours: float | None
     is_active: bool
     listed_at: datetime | None
+    underlying: Underlying = "crypto"
+    delists_at: datetime | None = None
+    funding_cap: Decimal | None = None
+    funding_floor: Decimal | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,11 @@ _STATED = (
     "min_notional",
     "maker_fee",
     "taker_fee",
+    "underlying",
+    "is_active",
+    "delists_at",
+    "funding_cap",
+    "funding_floor",
 )
 """Terms that a venue states of an instrument and may change."""
 

@@ -11,7 +11,6 @@ from funding_pipeline.core.tables import MarketTables
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 INTERVALS = {"alpha": 8, "beta": 8, "gamma": 1}
-NOT_STATED = ("quantity_step", "min_quantity", "min_notional", "maker_fee", "taker_fee")
 
 
 def settled_rows(venue: str, symbol: str, rates: list[tuple[datetime, float, float]]) -> pl.DataFrame:
@@ -36,9 +35,10 @@ def instrument_rows(settled: pl.DataFrame) -> pl.DataFrame:
             pl.lit("USDT").alias("quote"),
             pl.lit("USDT").alias("settle"),
             pl.lit("linear").alias("contract_type"),
-            pl.lit(None, dtype=pl.Float64).alias("price_tick"),
-            *(pl.lit(None, dtype=pl.Float64).alias(name) for name in NOT_STATED),
-            pl.lit(None, dtype=schema.UTC).alias("effective_to"),
+            *(
+                pl.lit(None).alias(name)
+                for name in schema.INSTRUMENTS.nullable - {"multiplier", "contract_size"}
+            ),
             pl.col("effective_from").alias("known_at"),
         )
     )

@@ -89,11 +89,9 @@ def test_a_silent_change_of_interval_fails() -> None:
 
 
 def listing(venue: str, symbol: str, *, base: str, multiplier: float | None, quote: str = "USDT") -> dict:
-    return {
+    return dict.fromkeys(INSTRUMENTS.columns) | {
         "venue": venue, "symbol": symbol, "base": base, "multiplier": multiplier, "contract_size": 1.0,
         "quote": quote, "settle": quote, "contract_type": "linear", "effective_from": T, "known_at": T,
-        "effective_to": None, "price_tick": None, "quantity_step": None,
-        "min_quantity": None, "min_notional": None, "maker_fee": None, "taker_fee": None,
     }  # fmt: skip
 
 

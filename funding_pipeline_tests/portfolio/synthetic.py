@@ -141,15 +141,13 @@ def _funding(rng: np.random.Generator, venue: str, name: str, *, days: int) -> p
 
 def _instrument(venue: str, name: str, base: str, multiplier: float) -> pl.DataFrame:
     inverse = name.endswith(":BTC")
+    nothing = {column: [None] for column in schemas.INSTRUMENTS.columns}
     return pl.DataFrame(
-        {
+        nothing | {
             "venue": [venue], "symbol": [name], "base": [base], "multiplier": [multiplier],
             "contract_size": [1.0], "quote": ["USD" if inverse else "USDT"],
             "settle": ["BTC" if inverse else "USDT"],
             "contract_type": ["inverse" if inverse else "linear"],
-            "price_tick": [None], "quantity_step": [None],
-            "min_quantity": [None], "min_notional": [None], "maker_fee": [None], "taker_fee": [None],
-            "effective_from": [START],
-            "effective_to": [None], "known_at": [START],
+            "effective_from": [START], "known_at": [START],
         }
     )  # fmt: skip
