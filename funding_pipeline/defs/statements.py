@@ -1,4 +1,9 @@
-"""After a settlement: what was paid, against the forecast, and profit by source since the last time."""
+"""After a settlement: what was paid, against the forecast, and profit by source since the last time.
+
+A close is one commit: the profit since the last books and the books that it ends with are one row of
+`settlement_closes`, and `settlement_statement` is made of those rows. A run that dies in between has either
+closed the settlement or not; run again, it counts everything once.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,18 +24,25 @@ from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.trading.closing import SettlementStatement, close_settlement
-from funding_pipeline.trading.kept_books import book_rows, kept_books
+from funding_pipeline.trading.kept_books import BOOK_SCHEMA, book_rows, kept_books
 from funding_pipeline.trading.orders import Key
 from funding_pipeline.trading.session import open_session, require_accounts
 
 STATEMENT = "settlement_statement"
-LAST_BOOKS = "settlement_books"
+CLOSES = "settlement_closes"
 STATEMENT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "at": UTC,
     "since": UTC,
     "equity_usd": pl.Float64,
     "source": pl.String,
     "usd": pl.Float64,
+}
+CLOSES_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "at": UTC,
+    "since": UTC,
+    "equity_usd": pl.Float64,
+    "profit": pl.List(pl.Struct({"source": pl.String, "usd": pl.Float64})),
+    "books": pl.List(pl.Struct(dict(BOOK_SCHEMA))),  # of the newest close; null in earlier ones
 }
 _KEPT = timedelta(days=400)
 
@@ -59,7 +71,8 @@ def settlement_statement(
     Fills, fees and funding payments are read from the venues into the journal; what was paid is set against
     what was forecast, per leg. The sources add up to the change in equity, or the difference is said.
     """
-    previous = kept_books(lake.scan(LAST_BOOKS).collect()) if lake.exists(LAST_BOOKS) else {}
+    closes = lake.scan(CLOSES).collect() if lake.exists(CLOSES) else pl.DataFrame(schema=CLOSES_SCHEMA)
+    previous = _books(closes)
     rates, intervals = _forecast_rates(lake), _intervals(lake)
 
     async def closed() -> SettlementStatement:
@@ -74,8 +87,9 @@ def settlement_statement(
         context.log.warning(problem)
     # Others keep their earlier book: their profit is counted when they answer again.
     kept: Mapping[str, VenueBook] = {**previous, **statement.counted}
-    lake.replace(LAST_BOOKS, book_rows(kept, {}, at=statement.book.at))
-    history = _history(lake, statement)
+    closes = _with_close(closes, statement, kept)
+    lake.replace(CLOSES, closes)
+    history = _history(lake, closes)
     version = lake.replace(STATEMENT, history)
     equity = statement.book.equity_usd
     return dg.MaterializeResult(
@@ -113,19 +127,40 @@ def _intervals(lake: Lake) -> dict[Key, float]:
     return {(venue, symbol): hours for venue, symbol, hours in latest.iter_rows()}
 
 
-def _history(lake: Lake, statement: SettlementStatement) -> pl.DataFrame:
-    equity = statement.book.equity_usd
-    told = None if equity is None else float(equity)
-    rows = [] if statement.pnl is None else statement.pnl.rows()
-    new = pl.DataFrame(
-        [(statement.book.at, statement.since, told, row["source"], row["usd"]) for row in rows],
-        schema=STATEMENT_SCHEMA,
-        orient="row",
+def _books(closes: pl.DataFrame) -> dict[str, VenueBook]:
+    """The books up to which everything is in the closes; none before the first."""
+    return (
+        kept_books(closes.select("books").drop_nulls().explode("books").unnest("books"))
+        if closes.height
+        else {}
     )
+
+
+def _with_close(
+    closes: pl.DataFrame, statement: SettlementStatement, kept: Mapping[str, VenueBook]
+) -> pl.DataFrame:
+    """The closes of the last `_KEPT` and this one, which alone has books."""
+    at, equity = statement.book.at, statement.book.equity_usd
+    new = {
+        "at": at,
+        "since": statement.since,
+        "equity_usd": None if equity is None else float(equity),
+        "profit": [] if statement.pnl is None else list(statement.pnl.rows()),
+        "books": book_rows(kept, {}, at=at).to_dicts(),
+    }
+    no_books = pl.lit(None, dtype=CLOSES_SCHEMA["books"]).alias("books")
+    earlier = closes.filter(pl.col("at") > at - _KEPT).with_columns(no_books)
+    return pl.concat([earlier, pl.DataFrame([new], schema=CLOSES_SCHEMA)])
+
+
+def _history(lake: Lake, closes: pl.DataFrame) -> pl.DataFrame:
+    """Rows of STATEMENT: one per close and source, after what was stated before closes were kept."""
+    rows = closes.explode("profit").unnest("profit").filter(pl.col("source").is_not_null())
+    own = rows.select(STATEMENT_SCHEMA.keys())
     if not lake.exists(STATEMENT):
-        return new
-    old = lake.scan(STATEMENT).filter(pl.col("at") > statement.book.at - _KEPT).collect()
-    return pl.concat([old, new])
+        return own
+    old = lake.scan(STATEMENT).filter(pl.col("at") < closes["at"].min()).collect()
+    return pl.concat([old, own])
 
 
 def _funding_rows(statement: SettlementStatement) -> list[dict[str, object]]:
