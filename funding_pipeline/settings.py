@@ -204,6 +204,7 @@ class Settings(BaseSettings):
             venues=tuple(venues),
             connect=connector(self.testnet_port if self.uses_testnet else None),
             journal_url=self.journal or f"sqlite:///{self.state_dir / 'journal.sqlite'}",
+            journal_marker=self.state_dir / "journal.known" if self.journal else None,
             limits=self._risk_limits(),
             execution=self._execution_config(),
             strategy=self.strategy,

@@ -232,7 +232,7 @@ def _changed_intervals(venues: Sequence[str]) -> list[str]:
 def _journal(setup: TradingSetup, time: MarketTime) -> Journal:
     """The journal at the venues' time; an alert is a repeat for a quarter of a real hour."""
     window = _ALERT_WINDOW * max(time.speed, 1.0)
-    return Journal(setup.journal_url, now=lambda: time.now, alert_window=window)
+    return setup.journal(now=lambda: time.now, alert_window=window)
 
 
 def _alert(key: str, severity: Any, finding: Finding, at: datetime) -> Alert:

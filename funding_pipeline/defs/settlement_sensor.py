@@ -19,7 +19,6 @@ from funding_pipeline.execution.settlement_schedule import longest_gap, settleme
 from funding_pipeline.execution.states import Arming
 from funding_pipeline.market.choice import MarketTime
 from funding_pipeline.settings import Settings
-from funding_pipeline.storage.journal import Journal
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.trading.readiness import (
     FEWEST_VENUES,
@@ -84,7 +83,7 @@ def find(look: Look, lake: Lake) -> list[Finding]:
     """Everything that may stop a rebalance. Raises JournalError, StorageError."""
     setup, now, speed = look.setup, look.time.now, look.time.speed
     config = setup.execution.at_speed(speed)
-    with Journal(setup.journal_url, now=lambda: now) as journal:
+    with setup.journal(now=lambda: now) as journal:
         held, beat, armed_until = journal.state(), journal.heartbeat("guard"), journal.armed_until()
     keys = keys_finding(setup.venues)
     found = [

@@ -25,7 +25,6 @@ from funding_pipeline.guard.findings import GuardReport
 from funding_pipeline.guard.guard import Guard, no_betas
 from funding_pipeline.guard.looking import Betas
 from funding_pipeline.guard.messenger import Notify, by_apprise
-from funding_pipeline.storage.journal import Journal
 from funding_pipeline.trading.session import TradingSession, open_session
 from funding_pipeline.trading.setup import TradingSetup
 
@@ -143,7 +142,7 @@ class _Renewal:
             return False
         self._since = now
         try:
-            with Journal(self.setup.journal_url, busy_timeout_seconds=0.5) as again:
+            with self.setup.journal(busy_timeout_seconds=0.5) as again:
                 # Written too: on a full disk it can be read, and a new session would forget since when.
                 again.beat(Heartbeat(_WRITING, again.now(), "the journal can be written"))
         except JournalError:

@@ -6,6 +6,7 @@ module of its own (`journal_orders`, `journal_governance`, ...), and the databas
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from funding_pipeline.storage.journal_database import utc_now
 from funding_pipeline.storage.journal_equity import EquityJournal
@@ -22,8 +23,8 @@ __all__ = ["Journal", "Lease", "utc_now"]
 class Journal(OrderJournal, VerdictJournal, StatementJournal, GovernanceJournal, SignJournal, EquityJournal):
     """A transactional journal in a SQLite file (`sqlite:///path`) or PostgreSQL (`postgresql+psycopg2://`).
 
-    Every method that writes is one transaction and durable when it returns. `now`, `commit_hook` and
-    `busy_timeout_seconds`: see `JournalDatabase`. `alert_window`: in which an alert is a repeat.
+    Every method that writes is one transaction and durable when it returns. `now`, `commit_hook`,
+    `busy_timeout_seconds` and `marker`: see `JournalDatabase`. `alert_window`: in which an alert is a repeat.
     Raises JournalError for whatever the database cannot do, with the file and the mend in the message.
     """
 
@@ -35,6 +36,9 @@ class Journal(OrderJournal, VerdictJournal, StatementJournal, GovernanceJournal,
         commit_hook: Callable[[str], None] | None = None,
         busy_timeout_seconds: float = 5.0,
         alert_window: timedelta = timedelta(minutes=15),
+        marker: Path | None = None,
     ) -> None:
-        super().__init__(url, now=now, commit_hook=commit_hook, busy_timeout_seconds=busy_timeout_seconds)
+        super().__init__(
+            url, now=now, commit_hook=commit_hook, busy_timeout_seconds=busy_timeout_seconds, marker=marker
+        )
         self.alert_window = alert_window

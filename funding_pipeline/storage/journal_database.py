@@ -11,6 +11,7 @@ row of the schema's version), so what a writer has read is still so when it comm
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from sqlite3 import Error as SqliteError
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ from funding_pipeline.storage.journal_failures import (
     file_of,
     is_contention,
 )
+from funding_pipeline.storage.journal_marker import JournalMarker
 from funding_pipeline.storage.journal_schema import (
     EXECUTOR_LOCK,
     SCHEMA_VERSION,
@@ -40,6 +42,14 @@ from funding_pipeline.storage.journal_types import UnreadableValueError
 _WRITES = "journal_writes"
 _VERSION = select(schema_version.c.version)
 _LOCKED_VERSION = _VERSION.with_for_update()
+_BEGUN_AT = select(states.c.since).order_by(states.c.sequence).limit(1)
+_STATE_NOW = select(states.c.state).order_by(states.c.sequence.desc()).limit(1)
+_LOST = {
+    "state": "HALTED",
+    "reason": "the journal used here before is lost or was replaced by another: compare what the venues hold "
+    "with their statements, then resume",
+    "by": "journal",
+}
 
 
 def utc_now() -> datetime:
@@ -53,7 +63,9 @@ class JournalDatabase:
     `now`: the time of states, leases and expiries. `commit_hook(name)` is called with "before:<write>"
     inside each write, just before its commit, and with "after:<write>" once it is durable; what it raises
     passes through: before the commit nothing is written, as if the process had been killed there.
-    `busy_timeout_seconds`: how long to wait for another writer. Raises JournalError.
+    `busy_timeout_seconds`: how long to wait for another writer. `marker`: a file that remembers which journal
+    is used here, by default one beside a SQLite file; a journal that it does not know, because the one before
+    was lost or replaced, starts HALTED. Raises JournalError.
     """
 
     def __init__(
@@ -63,17 +75,22 @@ class JournalDatabase:
         now: Callable[[], datetime] = utc_now,
         commit_hook: Callable[[str], None] | None = None,
         busy_timeout_seconds: float = 5.0,
+        marker: Path | None = None,
     ) -> None:
         self.now = now
         self._commit_hook = commit_hook or (lambda name: None)
         self._busy_timeout_seconds = busy_timeout_seconds
         address = _usable_url(url)
         self.name = _shown_name(address)
+        file = file_of(address.database) if address.get_backend_name() == "sqlite" else None
+        beside = None if file is None else file.with_name(f"{file.name}.known")
+        self._marker = JournalMarker(marker or beside)
         with self._errors():
             self._engine = _engine(address, busy_timeout_seconds)
             self._prepare()
-        self._file = file_of(address.database) if address.get_backend_name() == "sqlite" else None
-        self._identity = file_identity(self._file)
+        self._file = file
+        self._identity = file_identity(file)
+        self._recognise()
 
     def close(self) -> None:
         """Close all connections; the journal may not be used afterwards."""
@@ -138,13 +155,26 @@ class JournalDatabase:
             with connection.begin():
                 if not _has_tables(connection, self.name):
                     metadata.create_all(connection)
-                    _insert_first_rows(connection, self.now())
+                    _insert_first_rows(connection, self.now(), is_first=self._marker.known is None)
+
+    def _recognise(self) -> None:
+        """Halt in a journal that took another one's place, before anybody can trade on what it lacks."""
+        with self._read() as connection:
+            begun_at = connection.execute(_BEGUN_AT).scalar_one().isoformat()
+        if self._marker.known == begun_at:
+            return
+        if self._marker.known is not None:
+            with self._write("replaced") as connection:
+                if connection.scalar(_STATE_NOW) != "HALTED":
+                    connection.execute(insert(states).values(**_LOST, since=self.now()))
+        self._marker.remember(begun_at)
 
 
-def _insert_first_rows(connection: Connection, at: datetime) -> None:
+def _insert_first_rows(connection: Connection, at: datetime, *, is_first: bool) -> None:
+    start = {"state": "ACTIVE", "reason": "new journal", "by": "journal"} if is_first else _LOST
     connection.execute(insert(schema_version).values(row_id=1, version=SCHEMA_VERSION))
     connection.execute(insert(locks).values(name=EXECUTOR_LOCK, generation=0))
-    connection.execute(insert(states).values(state="ACTIVE", reason="new journal", by="journal", since=at))
+    connection.execute(insert(states).values(**start, since=at))
 
 
 def _has_tables(connection: Connection, name: str) -> bool:

@@ -69,7 +69,7 @@ def confirmed(action: Action, *, person: str, reason: str, confirm: str) -> Acto
 def open_journal(setup: TradingSetup, time: MarketTime | None) -> Iterator[Journal]:
     """The journal at the venues' time. Where that cannot be asked (None: the testnet is down), at the newest
     time that the journal knows: to halt must be possible all the same."""
-    with Journal(setup.journal_url, now=utc_now if time is None else lambda: time.now) as journal:
+    with setup.journal(now=utc_now if time is None else lambda: time.now) as journal:
         if time is None:
             at = last_known_time(journal)
             journal.now = lambda: at

@@ -113,7 +113,7 @@ async def open_session(
     connection = setup.connect()
     await connection.clock_ms()
     async with AsyncExitStack() as stack:
-        journal = stack.enter_context(Journal(setup.journal_url, now=lambda: moment_of(connection)))
+        journal = stack.enter_context(setup.journal(now=lambda: moment_of(connection)))
         session = TradingSession(setup, connection, journal, connection.speed)
 
         async def open_one(venue: str) -> None:

@@ -7,10 +7,12 @@ not: reading settings (`settings`), opening anything (`session`).
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from funding_pipeline.core.risk_limits import RiskLimits, limits_at
 from funding_pipeline.execution.config import ExecutionConfig
+from funding_pipeline.storage.journal import Journal
 from funding_pipeline.venues.connection import Connection
 
 TradingMode = Literal["paper", "live"]
@@ -21,8 +23,9 @@ class TradingSetup:
     """`mode` paper: accounts on the local testnet. live: accounts at the exchanges, with arming.
 
     `venues`: where is traded; keys of each come from the environment. `limits`: effective-dated.
-    `journal_url`: as SQLAlchemy writes it. `alert_urls`: services of apprise, never shown;
-    `escalation_urls`: for what is critical and goes on. `strategy`: name in every order's id.
+    `journal_url`: as SQLAlchemy writes it; `journal_marker`: a file that remembers which journal is used, by
+    default beside it. `alert_urls`: services of apprise, never shown; `escalation_urls`: for what is critical
+    and goes on. `strategy`: name in every order's id.
     """
 
     mode: TradingMode
@@ -34,6 +37,11 @@ class TradingSetup:
     strategy: str = "carry"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     escalation_urls: tuple[str, ...] = field(default=(), repr=False)
+    journal_marker: Path | None = None
+
+    def journal(self, **options: Any) -> Journal:
+        """Open the journal; `options` of Journal. Raises JournalError."""
+        return Journal(self.journal_url, marker=self.journal_marker, **options)
 
     @property
     def is_live(self) -> bool:

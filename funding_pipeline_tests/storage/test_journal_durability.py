@@ -279,3 +279,39 @@ def test_the_database_is_asked_to_be_durable(journal: Journal) -> None:
         else:
             assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
             assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "5s"
+
+
+@pytest.mark.parametrize("loss", ["deleted", "emptied", "another"])
+def test_a_lost_or_replaced_journal_starts_halted_and_says_why(loss: str, tmp_path: Path) -> None:
+    file, clock = tmp_path / "journal.sqlite", HandClock()
+    url = f"sqlite:///{file}"
+    with Journal(url, now=clock) as journal:
+        assert journal.state().state == "ACTIVE"
+        journal.set_state("HALTED", reason="odd fills", by="alice")
+    for beside in ("-wal", "-shm"):
+        file.with_name(f"{file.name}{beside}").unlink(missing_ok=True)
+    clock.advance(minutes=1)
+    if loss == "deleted":
+        file.unlink()
+    elif loss == "emptied":
+        file.write_bytes(b"")  # what a full disk leaves
+    else:
+        with Journal(f"sqlite:///{tmp_path / 'other.sqlite'}", now=clock):
+            pass
+        (tmp_path / "other.sqlite").replace(file)
+
+    for _ in range(2):  # and stays halted until a person resumes
+        with Journal(url, now=clock) as journal:
+            assert journal.state().state == "HALTED"
+            assert "lost or was replaced" in journal.state().reason
+    with Journal(url, now=clock) as journal:
+        journal.set_state("ACTIVE", reason="compared", by="alice")
+    with Journal(url, now=clock) as journal:
+        assert journal.state().state == "ACTIVE"
+
+
+def test_a_journal_on_a_server_is_remembered_in_its_marker(journal_url: str, tmp_path: Path) -> None:
+    marker = tmp_path / "journal.known"
+    marker.write_text("2020-01-01T00:00:00+00:00", "utf-8")
+    with Journal(journal_url, now=HandClock(), marker=marker) as journal:
+        assert journal.state().state == "HALTED"
