@@ -134,12 +134,13 @@ SETTLED_FUNDING = _schema(
     "settled_funding",
     key=("venue", "symbol", "settled_at"),
     event_time="settled_at",
+    nullable=("interval_hours",),
     columns={
         "venue": _VENUE,
         "symbol": _SYMBOL,
         "settled_at": (UTC, "UTC; nominal moment of the payment"),
         "rate": (pl.Float64, "fraction of notional per settlement; positive: longs pay shorts"),
-        "interval_hours": (pl.Float64, "hours since the previous settlement of this instrument"),
+        "interval_hours": (pl.Float64, "hours that the payment covers; null: cannot be told from the gaps"),
         "known_at": _KNOWN_AT,
     },
 )

@@ -24,10 +24,12 @@ def settlements_in_order(settled: pl.LazyFrame) -> pl.DataFrame:
     """Settlements by instrument and time, with `rate_per_hour` and a `known_at` that never falls.
 
     A settlement counts as known only once every earlier one of its instrument is known too: a late
-    row delays those behind it, so that no sum ever skips it and jumps later.
+    row delays those behind it, so that no sum ever skips it and jumps later. One whose interval is unknown
+    has no rate per hour and is left out.
     """
     return (
-        settled.select(*INSTRUMENT, "settled_at", "rate", "interval_hours", "known_at")
+        settled.filter(pl.col("interval_hours").is_not_null())
+        .select(*INSTRUMENT, "settled_at", "rate", "interval_hours", "known_at")
         .sort(*INSTRUMENT, "settled_at")
         .with_columns(
             pl.max_horizontal("known_at", "settled_at").cum_max().over(INSTRUMENT).alias("known_at"),

@@ -78,8 +78,11 @@ def _one_horizon(
 
 
 def payment_panel(funding: pl.LazyFrame, *, universe: Universe, times: Sequence[datetime]) -> PaymentPanel:
-    """From settlements known at each time; the next is one interval after the last, or after those missed."""
-    frame = funding.select(*_LEG, "known_at", "settled_at", "interval_hours").sort("settled_at").collect()
+    """From settlements known at each time; the next is one interval after the last, or after those missed.
+
+    An interval that is unknown leaves the one before in force."""
+    held = pl.col("interval_hours").forward_fill().over(_LEG)
+    frame = funding.sort("settled_at").select(*_LEG, "known_at", "settled_at", interval_hours=held).collect()
     values = ["settled_at", "interval_hours"]
     age, interval = as_of_panels(frame, on="known_at", values=values, universe=universe, times=times)
     with np.errstate(invalid="ignore", divide="ignore"):

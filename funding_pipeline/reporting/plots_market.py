@@ -148,7 +148,9 @@ def funding_distribution(settled: pl.DataFrame, *, suffix: str = "") -> bytes:
     title = "Settled rates per 8 h, and the plateau at 1 bp"
     if settled.is_empty():
         return nothing_to_draw(title, suffix=suffix)
-    rates = settled.select("venue", (pl.col("rate") / pl.col("interval_hours") * 8e4).alias("bp"))
+    rates = settled.select(
+        "venue", (pl.col("rate") / pl.col("interval_hours") * 8e4).alias("bp")
+    ).drop_nulls()
     venues = rates["venue"].unique().sort().to_list()[:_MAX_PANELS]
     rows, columns = _grid(len(venues))
     figure, axes = panels(title, rows=rows, columns=columns, size=(9.5, 0.6 + 1.9 * rows), suffix=suffix)

@@ -126,7 +126,13 @@ def _spans(settled: pl.DataFrame) -> pl.DataFrame:
             pl.len().alias("settlements"),
             pl.col("settled_at").min().alias("first"),
             pl.col("settled_at").max().alias("last"),
-            pl.col("interval_hours").unique().sort().cast(pl.Int64).cast(pl.String).str.join(", ")
+            pl.col("interval_hours")
+            .drop_nulls()
+            .unique()
+            .sort()
+            .cast(pl.Int64)
+            .cast(pl.String)
+            .str.join(", ")
             .alias("intervals, h"),
         )
         .sort("venue")

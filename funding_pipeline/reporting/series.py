@@ -126,7 +126,8 @@ def trailing_annual_funding(settled: pl.DataFrame, *, days: int = 7, every: str 
     """
     keys = ["venue", "symbol"]
     daily = (
-        settled.sort(*keys, "settled_at")
+        settled.filter(pl.col("interval_hours").is_not_null())
+        .sort(*keys, "settled_at")
         .group_by_dynamic("settled_at", every=every, closed="right", label="right", group_by=keys)
         .agg(pl.col("rate").sum(), pl.col("interval_hours").sum())
         .rename({"settled_at": "time"})

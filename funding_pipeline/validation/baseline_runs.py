@@ -103,7 +103,8 @@ def trailing_rate_per_hour(
     """
     key = ["venue", "symbol"]
     summed = (
-        funding.select(*key, "settled_at", "known_at", "rate", "interval_hours")
+        funding.filter(pl.col("interval_hours").is_not_null())
+        .select(*key, "settled_at", "known_at", "rate", "interval_hours")
         .sort("known_at", "settled_at")
         .select(
             *key,

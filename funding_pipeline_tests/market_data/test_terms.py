@@ -4,9 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from funding_pipeline.core.market import RAW_FUNDING_RATES, RAW_INSTRUMENT_TERMS, RAW_LEVERAGE_TIERS
+from funding_pipeline.core.market import RAW_INSTRUMENT_TERMS, RAW_LEVERAGE_TIERS
 from funding_pipeline.market_data.instruments import instruments
-from funding_pipeline.market_data.intervals import with_inferred_intervals
 from funding_pipeline.market_data.leverage_tiers import leverage_tiers
 
 SYMBOL = "BTC/USDT:USDT"
@@ -63,17 +62,3 @@ def test_a_tier_that_disappears_dates_all_tiers_anew() -> None:
         (DAY, 5e4, DAY + timedelta(days=2)),
         (DAY + timedelta(days=2), 0.0, None),
     ]
-
-
-def test_intervals_are_read_off_the_gaps_where_nobody_tells_them() -> None:
-    """8 h, a missing settlement, a switch to 2 h after 6 h; and a row that is told 1 h."""
-    hours = [0, 8, 24, 30, 32, 33]
-    rows = pl.DataFrame(
-        {
-            "venue": "gate", "symbol": SYMBOL, "kind": "settled",
-            "settled_at": [DAY + timedelta(hours=h, milliseconds=3) for h in hours],
-            "interval_hours": [None, None, None, None, None, 1.0], "rate": 1e-4, "venue_time": None,
-        },
-        schema=dict(RAW_FUNDING_RATES),
-    )  # fmt: skip
-    assert with_inferred_intervals(rows)["interval_hours"].to_list() == [8, 8, 8, 2, 2, 1]
