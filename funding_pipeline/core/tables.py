@@ -274,6 +274,26 @@ QUARANTINE = _schema(
     },
 )
 
+REFUSED_SERIES = _schema(
+    "refused_series",
+    key=("venue", "symbol"),
+    event_time="last",
+    nullable=("factor",),
+    columns={
+        "venue": _VENUE,
+        "symbol": _SYMBOL,
+        "rule": (pl.String, "what is wrong with the whole series"),
+        "factor": (
+            pl.Float64,
+            "how many times its true size a rate or an interval is; null: no matter of size",
+        ),
+        "rows": (pl.Int64, "settlements that are not booked"),
+        "first": (UTC, "UTC; the first of them"),
+        "last": (UTC, "UTC; the last of them"),
+        "reason": (pl.String, "what was found, in words"),
+    },
+)
+
 LEVERAGE_TIERS = _schema(
     "leverage_tiers",
     key=("venue", "symbol", "effective_from", "floor_notional"),

@@ -17,7 +17,7 @@ from funding_pipeline.features.panel import build_features
 from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
-from funding_pipeline.storage.market_tables import read_market_tables
+from funding_pipeline.storage.market_tables import read_market_tables, sound_rows
 
 GROUP = "features"
 FEATURES = "funding_features"
@@ -39,6 +39,7 @@ def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         name=FEATURES,
         deps=[
             "instruments",
+            "refused_series",
             "funding_intervals",
             *(
                 dg.AssetDep(table, partition_mapping=_every_venue_of_the_quarter())
@@ -104,7 +105,7 @@ def _decision_times(keys: Any, *, market: Market, settings: Settings) -> pl.Seri
 
 
 @dg.asset(
-    deps=["settled_funding"],
+    deps=["settled_funding", "refused_series"],
     group_name=GROUP,
     kinds={"polars", "deltalake"},
     metadata={"dagster/column_schema": md.columns_of(LABELS_SCHEMA)},
@@ -115,7 +116,7 @@ def realised_funding_rates(
     """What funding turned out to be over each horizon, known only when the horizon has passed."""
     span = market.span()
     times = decision_schedule(start=span.start, end=span.end, every_hours=settings.rebalance_every_hours)
-    settled = lake.scan("settled_funding").collect()
+    settled = sound_rows(lake, "settled_funding").collect()
     horizons = horizons_with(settings.horizon_hours)
     frame = realised_funding(settled.lazy(), as_of=times, horizons_hours=horizons)
     version = lake.replace(LABELS, frame)

@@ -7,6 +7,7 @@ import polars as pl
 
 from funding_pipeline.core.market import (
     RAW_EVENT_TIME,
+    RAW_FUNDING_RATES,
     RAW_INSTRUMENT_TERMS,
     RAW_LEVERAGE_TIERS,
     RAW_TABLES,
@@ -17,6 +18,7 @@ from funding_pipeline.core.tables import (
     INSTRUMENTS,
     LEVERAGE_TIERS,
     QUARANTINE,
+    REFUSED_SERIES,
     TableSchema,
 )
 from funding_pipeline.defs import metadata as md
@@ -35,11 +37,16 @@ from funding_pipeline.market_data.normalization import (
     normalize,
     raw_event_time,
 )
+from funding_pipeline.market_data.normalization import settled_funding as settled_candidates
+from funding_pipeline.market_data.series_checks import refused_series as find_refused_series
 from funding_pipeline.reporting import plots
 from funding_pipeline.storage.lake import Lake, partitions_predicate
+from funding_pipeline.storage.market_tables import sound_rows
 
 GROUP = "market_data"
-REFERENCE_TABLES = (INSTRUMENTS.name, FUNDING_INTERVALS.name, LEVERAGE_TIERS.name, QUARANTINE.name)
+REFERENCE_TABLES = tuple(
+    table.name for table in (INSTRUMENTS, REFUSED_SERIES, FUNDING_INTERVALS, LEVERAGE_TIERS, QUARANTINE)
+)
 """Unpartitioned tables of this layer, made of the partitioned ones."""
 
 _RAW_DESCRIPTIONS = {
@@ -70,7 +77,8 @@ def market_data_assets(partitions: dg.PartitionsDefinition[str]) -> list[dg.Asse
     """Raw and normalized tables by venue and quarter; instruments, intervals and quarantine whole."""
     raw = [_raw_asset(name, partitions) for name in RAW_TABLES]
     normalized = [_normalized_asset(name, partitions) for name in MADE_FROM_RAW]
-    return [*raw, *normalized, instruments, funding_intervals, leverage_tiers, quarantine]
+    reference = [instruments, refused_series, funding_intervals, leverage_tiers, quarantine]
+    return [*raw, *normalized, *reference]
 
 
 def _raw_asset(table: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -209,7 +217,30 @@ def instruments(
 
 
 @dg.asset(
-    deps=["settled_funding"],
+    deps=["raw_funding_rates"],
+    group_name=GROUP,
+    kinds={"polars", "deltalake"},
+    metadata={"dagster/column_schema": md.column_schema(REFUSED_SERIES)},
+)
+def refused_series(
+    context: dg.AssetExecutionContext, market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult[None]:
+    """Series of funding that cannot be what they claim: other units, labels, copies. Nothing books them."""
+    raw = lake.scan("raw_funding_rates").select(*RAW_FUNDING_RATES).collect()
+    frame = find_refused_series(settled_candidates(raw))
+    for row in frame.iter_rows(named=True):
+        context.log.warning(f"refused {row['venue']} {row['symbol']}: {row['reason']}")
+    version = lake.replace(REFUSED_SERIES.name, frame)
+    return dg.MaterializeResult(
+        metadata={
+            **md.stored(REFUSED_SERIES.name, version, rows=frame.height, market_label=market.label),
+            "preview": md.table_preview(frame, rows=60),
+        }
+    )
+
+
+@dg.asset(
+    deps=["settled_funding", "refused_series"],
     group_name=GROUP,
     kinds={"polars", "deltalake"},
     metadata={"dagster/column_schema": md.column_schema(FUNDING_INTERVALS)},
@@ -218,7 +249,7 @@ def funding_intervals(
     market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult[None]:
     """Hours between settlements per instrument, effective-dated: venues change them unannounced."""
-    settled = lake.scan("settled_funding").collect()
+    settled = sound_rows(lake, "settled_funding").collect()
     frame = find_intervals(settled.lazy())
     version = lake.replace(FUNDING_INTERVALS.name, frame)
     changed = frame.filter(pl.len().over("venue", "symbol") > 1)

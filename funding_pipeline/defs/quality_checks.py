@@ -13,6 +13,7 @@ from funding_pipeline.market_data.cross_checks import intervals_consistent, pric
 from funding_pipeline.market_data.normalization import MADE_FROM_RAW
 from funding_pipeline.market_data.quality import QualityReport, run_expectations
 from funding_pipeline.storage.lake import Lake, partitions_predicate
+from funding_pipeline.storage.market_tables import sound_rows
 
 STALE_AFTER_HOURS = 48.0
 
@@ -51,7 +52,8 @@ def _expectations_check(name: str, partitions: dg.PartitionsDefinition[str]) -> 
 )
 def intervals_agree_with_gaps(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
     """Settled funding against the effective-dated intervals."""
-    settled, intervals = lake.scan("settled_funding").collect(), lake.scan("funding_intervals").collect()
+    settled = sound_rows(lake, "settled_funding").collect()
+    intervals = lake.scan("funding_intervals").collect()
     return _as_check_result(intervals_consistent(settled, intervals))
 
 

@@ -19,6 +19,7 @@ from funding_pipeline.reporting.report import ReportInputs, render_report
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.backtest_files import REPORT, read_summary, studies_not_run, write_whole
 from funding_pipeline.storage.lake import Lake
+from funding_pipeline.storage.market_tables import sound_rows
 from funding_pipeline.storage.report_tables import (
     PROFIT_BY_YEAR_AND_VENUE_SCHEMA,
     coverage,
@@ -82,7 +83,7 @@ def _inputs(settings: Settings, market: Market, lake: Lake, covered: pl.DataFram
         studies_regimes=studies[BY_REGIME],
         replays=studies[REPLAYS],
         studies_missing=missing or "",
-        settled_funding=lake.scan("settled_funding").collect(),
+        settled_funding=sound_rows(lake, "settled_funding").collect(),
         instruments=lake.scan("instruments").collect(),
         gaps=covered,
         quarantine=lake.scan("quarantine").collect(),

@@ -21,6 +21,7 @@ from funding_pipeline.core.tables import (
     ORDER_BOOK_DEPTH,
     PRICES,
     QUARANTINE,
+    REFUSED_SERIES,
     SETTLED_FUNDING,
     TRADE_FLOW,
     UTC,
@@ -31,6 +32,7 @@ from funding_pipeline.market_data.instruments import instruments
 from funding_pipeline.market_data.intervals import funding_intervals
 from funding_pipeline.market_data.liquidity import order_book_depth, trade_flow
 from funding_pipeline.market_data.quarantine import quarantine_rows
+from funding_pipeline.market_data.series_checks import refused_series, without_refused
 
 # Venues stamp a settlement some milliseconds late; more than this is a late publication.
 _STAMP_JITTER = timedelta(minutes=1)
@@ -137,6 +139,10 @@ MADE_FROM_RAW: Mapping[str, NormalizedTable] = {
 }
 
 
+FUNDING_TABLES = (SETTLED_FUNDING.name, ESTIMATED_FUNDING.name)
+"""Tables that a refused series is left out of; its prices are another matter."""
+
+
 def normalize(table: str, raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Accepted rows of `table` (in its schema, sorted by key) and the refused ones (QUARANTINE)."""
     made = MADE_FROM_RAW[table]
@@ -162,10 +168,12 @@ def listed_instruments(settled: pl.LazyFrame, estimated: pl.LazyFrame, bars: pl.
 
 @dataclass(frozen=True)
 class NormalizedMarket:
-    """Tables of a market in memory, the quarantined rows, and symbols refused with their reasons."""
+    """Tables of a market in memory, and what they leave out: quarantined rows, refused series
+    (REFUSED_SERIES), and symbols refused with their reasons."""
 
     tables: MarketTables
     quarantine: pl.DataFrame
+    refused_series: pl.DataFrame
     refused_symbols: Mapping[str, str]
 
 
@@ -174,20 +182,24 @@ def normalized_market(market: Market, span: MarketSpan | None = None) -> Normali
     span = span or market.span()
     frames: dict[str, pl.DataFrame] = {}
     refused: list[pl.DataFrame] = []
+    series = REFUSED_SERIES.empty()
     for raw_name in RAW_TABLES:
         raw = market.read(raw_name, venues=span.venues, start=span.start, end=span.end)
+        if raw_name == "funding_rates":
+            series = refused_series(settled_funding(raw))
         for name, made in MADE_FROM_RAW.items():
             if made.raw == raw_name:
                 frames[name], bad = normalize(name, raw)
                 refused.append(bad)
     lazy = {name: frame.lazy() for name, frame in frames.items()}
+    lazy |= {name: without_refused(lazy[name], series) for name in FUNDING_TABLES}
     listed = listed_instruments(lazy["settled_funding"], lazy["estimated_funding"], lazy["prices"])
     terms = market.read("instrument_terms", venues=span.venues, start=span.start, end=span.end)
     known, refused_symbols = instruments(listed, terms)
     tables = MarketTables(
         instruments=known.lazy(), funding_intervals=funding_intervals(lazy["settled_funding"]).lazy(), **lazy
     )
-    return NormalizedMarket(tables, pl.concat(refused), refused_symbols)
+    return NormalizedMarket(tables, pl.concat(refused), series, refused_symbols)
 
 
 def market_tables(market: Market) -> MarketTables:

@@ -27,6 +27,7 @@ _UNKNOWN = "(null)"
 PRICE_KINDS = ("trade", "mark", "index", "spot")
 # A stamp further off is an error of the stamp, and would keep the instrument blind until then.
 _LATEST_PUBLICATION = timedelta(days=7)
+_SHORTEST_GAP = timedelta(minutes=30)  # no venue settles more often than hourly
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def quarantine_rows(table: TableSchema, frame: pl.DataFrame) -> Quarantined:
     distinct = _merge_repeats(table, typed)
     judged = distinct.with_columns(_first_reason(table).alias("_reason"))
     judged = judged.with_columns(pl.coalesce("_reason", _conflict_reason(table)).alias("_reason"))
+    if table is SETTLED_FUNDING:
+        judged = _without_repeats(judged)
     accepted = judged.filter(pl.col("_reason").is_null()).drop("_reason").sort(table.key)
     refused = _as_quarantine(table, judged.filter(pl.col("_reason").is_not_null()))
     return Quarantined(accepted, refused, merged=frame.height - distinct.height)
@@ -108,6 +111,25 @@ def _conflict_reason(table: TableSchema) -> pl.Expr:
     sound = pl.col("_reason").is_null()
     shared = sound & (sound.cast(pl.UInt32).sum().over(table.key) > 1)
     return pl.when(shared).then(pl.lit("conflicting rows with one key"))
+
+
+def _without_repeats(judged: pl.DataFrame) -> pl.DataFrame:
+    """Settlements of one instrument minutes apart: the same rate is one payment stated twice, another is a
+    conflict, and both go."""
+    series = ["venue", "symbol"]
+    sound, at = pl.col("_reason").is_null(), pl.col("settled_at")
+    ordered = judged.filter(sound).sort(*series, "settled_at")
+    after = (at - at.shift(1).over(series)) < _SHORTEST_GAP
+    before = (at.shift(-1).over(series) - at) < _SHORTEST_GAP
+    again = pl.col("rate") == pl.col("rate").shift(1).over(series)
+    differs_before = before & (pl.col("rate") != pl.col("rate").shift(-1).over(series))
+    reason = (
+        pl.when(after & again)
+        .then(pl.lit(f"settled again within {_SHORTEST_GAP.seconds // 60} minutes at the same rate"))
+        .when((after & ~again) | differs_before)
+        .then(pl.lit(f"conflicting settlements within {_SHORTEST_GAP.seconds // 60} minutes"))
+    )
+    return pl.concat([ordered.with_columns(reason.alias("_reason")), judged.filter(~sound)])
 
 
 def _as_quarantine(table: TableSchema, bad: pl.DataFrame) -> pl.DataFrame:

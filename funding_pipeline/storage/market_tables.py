@@ -1,13 +1,27 @@
-"""The normalized tables of the store as one value, cut to the period that a step needs."""
+"""The normalized tables of the store as one value, cut to the period that a step needs.
+
+Series of funding that were refused as a whole are in the store, as their source states them, and in nothing
+that is read here.
+"""
 
 from datetime import datetime
 
 import polars as pl
 
-from funding_pipeline.core.tables import NORMALIZED, MarketTables
+from funding_pipeline.core.tables import NORMALIZED, REFUSED_SERIES, MarketTables
+from funding_pipeline.market_data.normalization import FUNDING_TABLES
+from funding_pipeline.market_data.series_checks import without_refused
 from funding_pipeline.storage.lake import Lake
 
 _WHOLE = frozenset({"instruments", "funding_intervals"})
+
+
+def sound_rows(lake: Lake, table: str) -> pl.LazyFrame:
+    """Rows of a table of funding, without the series that were refused as a whole."""
+    rows = lake.scan(table)
+    if not lake.exists(REFUSED_SERIES.name):
+        return rows
+    return without_refused(rows, lake.scan(REFUSED_SERIES.name).collect())
 
 
 def read_market_tables(
@@ -19,7 +33,8 @@ def read_market_tables(
     """
     frames: dict[str, pl.LazyFrame] = {}
     for schema in NORMALIZED:
-        lazy = lake.scan(schema.name).select(*schema.columns)
+        rows = sound_rows(lake, schema.name) if schema.name in FUNDING_TABLES else lake.scan(schema.name)
+        lazy = rows.select(*schema.columns)
         if schema.name not in _WHOLE:
             event = pl.col(schema.event_time)
             lazy = lazy.filter(event >= start) if start is not None else lazy

@@ -11,7 +11,7 @@ from funding_pipeline_tests.pipeline import small_settings
 
 GRAPH = {
     "market_data": {
-        "raw_instrument_terms", "raw_leverage_tiers", "leverage_tiers",
+        "raw_instrument_terms", "raw_leverage_tiers", "leverage_tiers", "refused_series",
         "raw_candles", "raw_funding_rates", "raw_open_interest", "raw_order_books", "raw_trades",
         "settled_funding", "estimated_funding", "prices", "order_book_depth", "trade_flow", "open_interest",
         "instruments", "funding_intervals", "quarantine",
