@@ -237,13 +237,20 @@ def validate(
     definitions_only: Annotated[
         bool, typer.Option("--definitions-only", help="Only load the Dagster definitions.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Check the installation, the market's data (Great Expectations) and the Dagster definitions."""
+    """Judge the market's data as they are: what is kept and what is refused, by venue and symbol, and why.
+
+    Stores nothing and starts nothing. Exit code 1 when an instrument has no settlement that can be used, or
+    an expectation is broken; single refused rows are listed and are no failure. Loads the Dagster definitions
+    too.
+    """
     from funding_pipeline.commands.validate import validate as run_it
     from funding_pipeline.settings import load_settings
 
     settings = load_settings() if data is None else load_settings(market="recorded", data=data)
-    run_it(settings, definitions_only=definitions_only)
+    if not run_it(settings, definitions_only=definitions_only, as_json=as_json):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,50 +1,94 @@
-"""`funding-pipeline validate`: the installation, the market's data and the Dagster definitions."""
+"""`funding-pipeline validate`: the market's data as they are, and the Dagster definitions. Stores nothing."""
+
+import json
+from typing import Any
 
 import dagster as dg
+import polars as pl
 from rich.table import Table
 
 from funding_pipeline.commands.console import console
-from funding_pipeline.commands.local_testnet import local_testnet
-from funding_pipeline.core.errors import FundingPipelineError, MarketDataError
+from funding_pipeline.core.errors import FundingPipelineError, SettingsError
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.definitions import build_definitions
 from funding_pipeline.market_data.cross_checks import intervals_consistent, prices_within_band
-from funding_pipeline.market_data.normalization import MADE_FROM_RAW, NormalizedMarket, normalized_market
+from funding_pipeline.market_data.normalization import MADE_FROM_RAW, normalized_market
 from funding_pipeline.market_data.quality import QualityReport, run_expectations
+from funding_pipeline.market_data.series_summary import series_summary
 from funding_pipeline.settings import Settings
 
 
-def validate(settings: Settings, *, definitions_only: bool) -> None:
-    """Judge everything that can be judged without running the pipeline; raises on what is broken."""
+def validate(settings: Settings, *, definitions_only: bool, as_json: bool) -> bool:
+    """Print what is kept and refused of the market's rows; whether everything essential was kept.
+
+    Essential: every instrument has settlements that can be used, there is one at all, and no expectation of
+    Great Expectations is broken. Single refused rows are listed and are no failure.
+    """
     try:
-        definitions = build_definitions(settings=settings)
-        dg.Definitions.validate_loadable(definitions)
+        dg.Definitions.validate_loadable(build_definitions(settings=settings))
     except dg.DagsterError as error:
         raise FundingPipelineError(f"Dagster definitions: {error}") from error
-    console.print("Dagster definitions: [green]loadable[/]")
+    if not as_json:
+        console.print("Dagster definitions: [green]loadable[/]")
     if definitions_only:
-        return
-    with local_testnet(settings) as running:
-        market = running.open_market()
+        return True
+    if settings.market_kind == "live":
+        raise SettingsError("a live market has no rows of its own to read: name a folder by --data")
+    market = settings.source_market()
+    if not as_json:
         console.print(f"[bold]{market.label}[/]: reading and normalizing ...")
-        normalized = normalized_market(market)
+    normalized = normalized_market(market)
     reports = _reports(normalized.tables)
-    _print_reports(reports)
-    _print_refused(normalized)
-    broken = [report.table for report in reports if not report.success]
-    if broken:
-        raise MarketDataError(f"{', '.join(broken)}: expectations are broken, see the table above")
+    summary = series_summary(normalized)
+    is_sound = (
+        all(report.success for report in reports)
+        and not summary["is_refused"].any()
+        and bool((summary["settlements"] > 0).any())
+    )
+    if as_json:
+        print(json.dumps(_as_json(market.label, summary, reports, is_sound=is_sound), default=str, indent=1))
+    else:
+        _print_summary(summary)
+        _print_reports(reports)
+        console.print("[green]nothing essential is refused[/]" if is_sound else "[red]refused, see above[/]")
+    return is_sound
 
 
 def _reports(tables: MarketTables) -> list[QualityReport]:
     frames = {name: getattr(tables, name).collect() for name in MADE_FROM_RAW}
-    settled = frames["settled_funding"]
     own = [run_expectations(made.schema, frames[name]) for name, made in MADE_FROM_RAW.items()]
     return [
         *own,
-        intervals_consistent(settled, tables.funding_intervals.collect()),
+        intervals_consistent(frames["settled_funding"], tables.funding_intervals.collect()),
         prices_within_band(frames["prices"], tables.instruments.collect()),
     ]
+
+
+def _as_json(
+    label: str, summary: pl.DataFrame, reports: list[QualityReport], *, is_sound: bool
+) -> dict[str, Any]:
+    results = pl.concat([report.frame() for report in reports]).filter(~pl.col("success"))
+    return {
+        "market": label,
+        "sound": is_sound,
+        "series": summary.to_dicts(),
+        "broken_expectations": results.drop("success").to_dicts(),
+    }
+
+
+def _print_summary(summary: pl.DataFrame) -> None:
+    """One line per venue and symbol, those with a remark last, where they are seen."""
+    table = Table("venue", "symbol", "settlements", "bars", "from", "to", "refused", "why")
+    for row in summary.sort("is_refused", pl.col("refused_rows") > 0, maintain_order=True).iter_rows(
+        named=True
+    ):
+        style = "red" if row["is_refused"] else "yellow" if row["refused_rows"] else None
+        span = ["" if row[end] is None else f"{row[end]:%Y-%m-%d %H:%M}" for end in ("first", "last")]
+        counts = [f"{row[name]:,}" for name in ("settlements", "bars")]
+        refused = "all" if row["is_refused"] else f"{row['refused_rows']:,}" if row["refused_rows"] else ""
+        why = row["why"].replace("[", "\\[")
+        table.add_row(row["venue"], row["symbol"], *counts, *span, refused, why, style=style)
+    console.print(table)
 
 
 def _print_reports(reports: list[QualityReport]) -> None:
@@ -57,14 +101,3 @@ def _print_reports(reports: list[QualityReport]) -> None:
         kept = sum(result.success for result in report.results)
         table.add_row(report.table, f"{kept} of {len(report.results)} kept", "", f"{report.rows}")
     console.print(table)
-
-
-def _print_refused(normalized: NormalizedMarket) -> None:
-    counts = normalized.quarantine.group_by("table_name", "venue", "reason").len("rows").sort("table_name")
-    if counts.height:
-        table = Table("table", "venue", "reason", "rows", title="Quarantined rows")
-        for row in counts.iter_rows():
-            table.add_row(*(str(cell) for cell in row))
-        console.print(table)
-    for reason in normalized.refused_symbols.values():
-        console.print(f"[yellow]refused symbol:[/] {reason}")

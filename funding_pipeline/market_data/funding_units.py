@@ -56,7 +56,7 @@ def at_a_multiple_of_the_interest(rows: pl.DataFrame) -> pl.DataFrame:
     found = (
         resting.join(units, on="factor")
         .join(usual, on=SERIES, how="left")
-        .filter(pl.col("resting") >= pl.max_horizontal(FEWEST_ROWS // 2, _INTEREST_SHARE * pl.col("rows")))
+        .filter(pl.col("resting") >= pl.max_horizontal(FEWEST_ROWS // 4, _INTEREST_SHARE * pl.col("rows")))
         .filter(pl.col("resting") > pl.col("usual").fill_null(0))
         .sort("resting", descending=True)
         .unique(SERIES, keep="first", maintain_order=True)

@@ -91,22 +91,22 @@ def _plain_name(venue: str) -> str:
 
 
 def _copied(rows: pl.DataFrame) -> pl.DataFrame:
-    """Series whose rates are another one's of its base to the last digit, the bare interest left aside."""
+    """Series whose rates are those of another symbol of its venue and base, the bare interest left aside."""
     per_8h = pl.col("rate") * 8 / pl.col("interval_hours").fill_null(8.0)
     is_interest = (per_8h.abs() - INTEREST_PER_8H).abs() < 1e-9
     telling = rows.filter(~is_interest, pl.col("rate") != 0).with_columns(own=pl.len().over(SERIES))
-    telling = telling.filter(pl.col("own") >= FEWEST_ROWS).with_columns(name=pl.format("{} {}", *SERIES))
+    telling = telling.filter(pl.col("own") >= FEWEST_ROWS)
     pairs = (
-        telling.join(telling, on=["base", "settled_at", "rate"], suffix="_of")
-        .filter(pl.col("name") != pl.col("name_of"))
-        .group_by(*SERIES, "name", "name_of", "own", "own_of")
+        telling.join(telling, on=["venue", "base", "settled_at", "rate"], suffix="_of")
+        .filter(pl.col("symbol") != pl.col("symbol_of"))
+        .group_by(*SERIES, "symbol_of", "own", "own_of")
         .len("same")
         .filter(pl.col("same") >= _COPIED_SHARE * pl.min_horizontal("own", "own_of"))
     )
     is_longer = pl.col("own_of") > pl.col("own")
-    goes = is_longer | ((pl.col("own_of") == pl.col("own")) & (pl.col("name_of") < pl.col("name")))
-    lesser = pairs.filter(goes).sort("name_of").unique(SERIES, keep="first", maintain_order=True)
-    return refusal(lesser, pl.format("its rates are those of {}: one of them is a copy", "name_of"))
+    goes = is_longer | ((pl.col("own_of") == pl.col("own")) & (pl.col("symbol_of") < pl.col("symbol")))
+    lesser = pairs.filter(goes).sort("symbol_of").unique(SERIES, keep="first", maintain_order=True)
+    return refusal(lesser, pl.format("its rates are those of {}: one of them is a copy", "symbol_of"))
 
 
 def _on_two_grids(rows: pl.DataFrame) -> pl.DataFrame:
