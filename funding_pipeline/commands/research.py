@@ -13,9 +13,9 @@ import polars as pl
 
 from funding_pipeline.commands.console import console, counter
 from funding_pipeline.commands.research_studies import write_studies_and_report
-from funding_pipeline.core.errors import InsufficientHistoryError, StorageError
+from funding_pipeline.core.errors import InsufficientHistoryError, MarketDataError, StorageError
 from funding_pipeline.core.horizons import path_horizons
-from funding_pipeline.core.market import Market
+from funding_pipeline.core.market import Market, MarketSpan
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.market.recorded import RecordedMarket
@@ -50,6 +50,7 @@ def backtest(
     """
     _require_writable(out)
     market, tables = open_folder(data)
+    _require_inside(market.span(), start=start, end=end)
     last = min(end, market.span().end)
     console.print("features and labels ...")
     panel = research_panel(
@@ -112,6 +113,7 @@ def forecast(
     """Train on what was known before `train_end`, forecast [start, end], write one Parquet file."""
     _require_writable(out.parent)
     market, tables = open_folder(data)
+    _require_inside(market.span(), start=start, end=end)
     console.print("features and labels ...")
     panel = research_panel(
         tables,
@@ -133,15 +135,35 @@ def forecast(
 
 
 def open_folder(data: Path) -> tuple[Market, MarketTables]:
-    """The market of a folder and its normalized tables; says what was quarantined or refused."""
+    """The market of a folder and its normalized tables; prints what was quarantined or refused.
+
+    Raises MarketDataError where no instrument is left that could be forecast.
+    """
     market = RecordedMarket(data)
     console.print(f"[bold]{market.label}[/]: reading and normalizing ...")
     normalized = normalized_market(market)
     if normalized.quarantine.height:
         console.print(f"  [yellow]{normalized.quarantine.height} rows quarantined[/] (`validate` lists them)")
-    for reason in normalized.refused_symbols.values():
-        console.print(f"  [yellow]refused:[/] {reason}")
+    refused = dict(normalized.refused_symbols)
+    for venue, symbol, reason in normalized.refused_series.select("venue", "symbol", "reason").iter_rows():
+        refused[f"{venue} {symbol}"] = reason
+    for name, reason in sorted(refused.items()):
+        console.print(f"  [yellow]refused:[/] {name}: {reason}", soft_wrap=True)
+    if normalized.tables.instruments.select(pl.len()).collect().item() == 0:
+        first = next(iter(refused.items()), ("nothing", "the folder has no perpetual"))
+        raise MarketDataError(
+            f"{data}: no instrument can be used ({first[0]}: {first[1]}): "
+            "`funding-pipeline validate --data` lists each with its reason"
+        )
     return market, normalized.tables
+
+
+def _require_inside(span: MarketSpan, *, start: datetime, end: datetime) -> None:
+    if start >= span.end or end <= span.start:
+        raise InsufficientHistoryError(
+            f"--from {start:%Y-%m-%d} --to {end:%Y-%m-%d} lie outside of the data, which span "
+            f"{span.start:%Y-%m-%d} to {span.end:%Y-%m-%d}"
+        )
 
 
 def _require_overlap(features: pl.DataFrame, *, start: datetime, end: datetime) -> None:

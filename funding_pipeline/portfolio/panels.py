@@ -20,6 +20,7 @@ from funding_pipeline.portfolio.costs import CostPanel
 from funding_pipeline.portfolio.forecast_panels import forecast_panel, payment_panel
 from funding_pipeline.portfolio.legs import Bools, Floats, LegInputs, Universe
 from funding_pipeline.portfolio.liquidity import LiquidityPanel, liquidity_panel
+from funding_pipeline.portfolio.lot_panel import LotPanel, lot_panel
 from funding_pipeline.portfolio.reference import reference_per_leg, sane_prices
 from funding_pipeline.portfolio.restrictions import Restrictions, restrict, venues_open
 from funding_pipeline.portfolio.risk_model import GRID_HOURS, RiskPanel, risk_panel
@@ -36,6 +37,7 @@ class DecisionPanels:
     """
 
     universe: Universe
+    lots: LotPanel
     liquidity: LiquidityPanel
     cost_panel: CostPanel
     stress_cost_panel: CostPanel
@@ -58,6 +60,10 @@ class DecisionPanels:
     restrictions: Restrictions
     venue_open: Bools
     seen: Bools
+
+    def universe_at(self, index: int) -> Universe:
+        """The universe with the lot sizes and minimums that were stated by `times[index]`."""
+        return self.lots.stated_in(self.universe, index)
 
     def at(self, index: int) -> LegInputs:
         """The inputs of the decision at `times[index]`."""
@@ -139,6 +145,7 @@ def decision_panels(
     )
     return DecisionPanels(
         universe=universe,
+        lots=lot_panel(tables.instruments, universe=universe, times=asked),
         liquidity=liquidity,
         cost_panel=costs,
         stress_cost_panel=stress,

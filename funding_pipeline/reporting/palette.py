@@ -51,7 +51,12 @@ ATTRIBUTED: Mapping[str, str] = {
     "slippage": "#e2a03a",
     "liquidation": "#7a1f2b",
 }
-VERDICTS: Mapping[str, str] = {"edge": POSITIVE, "weak edge": "#a86400", "no edge": NEGATIVE}
+VERDICTS: Mapping[str, str] = {
+    "edge": POSITIVE,
+    "weak edge": "#a86400",
+    "no edge": NEGATIVE,
+    "too short to say": "#5f6b76",
+}
 CEILING = "#8d96a3"
 # Light fills behind a curve: they print, and black text on them stays readable.
 _REGIMES: Mapping[str, str] = {

@@ -2,7 +2,7 @@
 
 Equity is cash plus positions at their own marks, kept by cash flows alone and apart for every venue; the
 split into funding, basis, fees, slippage and liquidation is kept apart and must give the same number to
-1e-6 USD.
+1e-6 USD (for large accounts to 1e-14 of capital and turnover).
 
     trade      cash -= quantity * fill + fee;  slippage -= quantity * (fill - mark)
     marks      basis += quantity * (mark - previous mark)
@@ -28,6 +28,8 @@ from funding_pipeline.portfolio.costs import LegCosts
 from funding_pipeline.portfolio.legs import Bools, Floats, Universe
 
 TOLERANCE_USD = 1e-6
+RELATIVE_TOLERANCE = 1e-14
+"""Of capital and turnover together: what doubles lose over a long run of a large account."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Ledger:
         self.mark_price: Floats = np.zeros(size)
         self._contracts_usd: Floats = np.zeros(size)
         self.cash: Floats = np.where(share, capital_usd / share.sum(), 0.0)
+        self._moved = capital_usd
         self.funding = 0.0
         self.basis = 0.0
         self.fees = 0.0
@@ -134,7 +137,7 @@ class Ledger:
 
     def move(self, usd: Floats) -> None:
         """Move collateral: `usd` per venue, positive where it arrives; AccountingError if it sums to more."""
-        if not abs(float(usd.sum())) <= TOLERANCE_USD:
+        if not abs(float(usd.sum())) <= self._tolerance:
             raise AccountingError(f"moving collateral would change it by {float(usd.sum()):.8f} USD")
         self.cash = self.cash + usd
 
@@ -142,16 +145,22 @@ class Ledger:
         """Raise AccountingError unless the sources add up to the change of equity."""
         by_source = sum(self.sources)
         gap = self.equity - self._capital - by_source
-        if not abs(gap) <= TOLERANCE_USD:
+        if not abs(gap) <= self._tolerance:
             raise AccountingError(
                 f"profit by source is {by_source:.8f} USD, equity changed by {by_source + gap:.8f} USD"
             )
+
+    @property
+    def _tolerance(self) -> float:
+        return max(TOLERANCE_USD, RELATIVE_TOLERANCE * self._moved)
 
     def _by_venue(self, per_leg: Floats) -> Floats:
         return np.asarray(self._universe.venue_matrix @ per_leg, dtype=np.float64)
 
     def _pay(self, fills: Fills) -> None:
-        self.cash = self.cash - self._by_venue(fills.quantity * fills.price + fills.fee_usd)
+        paid = fills.quantity * fills.price + fills.fee_usd
+        self.cash = self.cash - self._by_venue(paid)
+        self._moved += float(np.abs(paid).sum())
 
     def _fills(self, target: Floats, *, costs: LegCosts) -> Fills:
         change = target - self.quantity

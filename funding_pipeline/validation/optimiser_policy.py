@@ -27,7 +27,8 @@ class OptimiserPolicy:
         """`panels` of the whole period."""
         self._panels = panels
         self._config = config
-        self._parts: dict[tuple[int, ...], _Part] = {}
+        self._problems: dict[tuple[int, ...], PortfolioProblem] = {}
+        self._parts: dict[tuple[tuple[int, ...], bytes], _Part] = {}
 
     def decide(self, index: int, inputs: LegInputs, quantities: Floats, venue_equity_usd: Floats) -> Decision:
         """The plan's targets; a leg not seen yet is neither held nor traded."""
@@ -35,7 +36,7 @@ class OptimiserPolicy:
         target, reasons = quantities.copy(), [""] * len(quantities)
         if not len(legs):
             return Decision(target=target, reasons=tuple(reasons))
-        part = self._part(tuple(legs.tolist()))
+        part = self._part(tuple(legs.tolist()), index)
         plan = plan_portfolio(
             inputs=inputs.of(legs, venues=part.venues),
             quantities=quantities[legs],
@@ -51,15 +52,21 @@ class OptimiserPolicy:
             reasons[leg] = reason
         return Decision(target=target, reasons=tuple(reasons), status=plan.status, note=plan.status_reason)
 
-    def _part(self, legs: tuple[int, ...]) -> "_Part":
-        if legs not in self._parts:
-            whole = self._panels.universe
+    def _part(self, legs: tuple[int, ...], index: int) -> "_Part":
+        key = (legs, self._panels.lots.key(index))
+        if key not in self._parts:
+            whole = self._panels.universe_at(index)
             universe = Universe(tuple(whole.legs[i] for i in legs))
             venues = np.array([whole.venues.index(venue) for venue in universe.venues], dtype=np.int64)
-            self._parts[legs] = _Part(
-                universe, PortfolioProblem(universe, stages=len(self._panels.stage_lengths)), venues
-            )
-        return self._parts[legs]
+            self._parts[key] = _Part(universe, self._problem(legs, universe), venues)
+        return self._parts[key]
+
+    def _problem(self, legs: tuple[int, ...], universe: Universe) -> PortfolioProblem:
+        """Which legs there are is compiled; their lots are not."""
+        if legs not in self._problems:
+            stages = len(self._panels.stage_lengths)
+            self._problems[legs] = PortfolioProblem(universe, stages=stages)
+        return self._problems[legs]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Edge, weak edge or no edge: told from the evidence by fixed rules.
+"""Edge, weak edge, no edge or too short to say: stated from the evidence by fixed rules.
 
 What lives here: the rules. What does not: sentences (`verdict_words`), or any new figure: every number is the
 summary's or the studies'. docs/validation.md says the same for a reader.
@@ -11,14 +11,16 @@ from typing import Any, Literal
 import polars as pl
 
 from funding_pipeline.validation.baseline_runs import CEILINGS, NO_MODEL
+from funding_pipeline.validation.statistics import LEAST_DAYS
 from funding_pipeline.validation.verdict_words import kills, sentences
 
-Word = Literal["edge", "weak edge", "no edge"]
+Word = Literal["edge", "weak edge", "no edge", "too short to say"]
 LEAST_DEFLATED_SHARPE = 0.95
 MOST_OVERFITTING = 0.30
 RULES = (
     "edge: every check passes. weak edge: the first does (net return at base costs above zero with its whole "
-    "95 % interval) and some other does not, or is not known. no edge: anything else, too few days included."
+    "95 % interval) and some other does not, or is not known. no edge: anything else. too short to say: fewer"
+    f" than {LEAST_DAYS} days of returns, which have no interval."
 )
 
 
@@ -63,6 +65,8 @@ def verdict(
 
 
 def _word(found: Sequence[Check]) -> Word:
+    if found[0].passed is None:
+        return "too short to say"
     if all(check.passed is True for check in found):
         return "edge"
     return "weak edge" if found[0].passed is True else "no edge"

@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from funding_pipeline.validation.statistics import LEAST_DAYS
+
 
 def sentences(
     summary: Mapping[str, Any],
@@ -47,11 +49,14 @@ def kills(summary: Mapping[str, Any], *, stress: pl.DataFrame | None) -> list[st
 
 def _result(summary: Mapping[str, Any], *, word: str) -> str:
     sharpe, interval = summary.get("sharpe"), summary.get("net_return_interval")
-    within = "" if interval is None else f" (95 % interval {interval['low']:+.2%} to {interval['high']:+.2%})"
+    period = f"{str(summary['from'])[:10]} to {str(summary['to'])[:10]}"
+    if interval is None:
+        return f"{word.capitalize()}: fewer than {LEAST_DAYS} days of returns, {period}."
+    within = f" (95 % interval {interval['low']:+.2%} to {interval['high']:+.2%})"
     ratio = "" if sharpe is None else f", Sharpe ratio {sharpe:.1f}"
     return (
         f"{word.capitalize()}: {summary['net_return_annual']:+.2%} a year on capital after costs{within}"
-        f"{ratio}, {str(summary['from'])[:10]} to {str(summary['to'])[:10]}."
+        f"{ratio}, {period}."
     )
 
 

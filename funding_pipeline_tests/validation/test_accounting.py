@@ -106,6 +106,24 @@ def test_moving_collateral_keeps_the_total() -> None:
         ledger.move(np.array([-1_000.0, 999.0]))
 
 
+@pytest.mark.parametrize("capital", [1e6, 1e10])
+def test_a_large_account_closes_too(capital: float) -> None:
+    """At 1e9 USD the last digits of doubles are worth more than a millionth of a dollar."""
+    rng = np.random.default_rng(3)
+    universe = _ledger()._universe
+    ledger = Ledger(capital_usd=capital, universe=universe, open_venues=np.ones(2, dtype=np.bool_))
+    price = np.array([4e4, 4e4])
+    for _ in range(2_000):
+        price = price * np.exp(rng.normal(0, 0.01, 2))
+        ledger.mark(price)
+        ledger.settle(rng.normal(0, 1e-4, 2) * price)
+        ledger.trade_to(rng.normal(0, 0.3 * capital, 2) / price, COSTS)
+        ledger.check()
+    ledger.funding += 1e-9 * capital
+    with pytest.raises(AccountingError):
+        ledger.check()
+
+
 def test_a_lost_dollar_is_an_error() -> None:
     ledger = _ledger()
     ledger.funding += 1e-5

@@ -45,6 +45,25 @@ def test_exposures_stay_within_their_bands(result: BacktestResult) -> None:
     assert gross.max() <= 1_000_000.0
 
 
+def test_lots_that_are_stated_later_do_not_change_earlier_decisions(
+    tables: MarketTables, forecasts: pl.DataFrame, backtest_config: BacktestConfig, result: BacktestResult
+) -> None:
+    """And from then on positions are whole lots. A back-test took the lots of its period's end throughout."""
+    cut, step = backtest_config.start + timedelta(days=10), 0.05
+    known = tables.instruments.collect()
+    stated = known.with_columns(
+        quantity_step=pl.lit(step), effective_from=pl.lit(cut), known_at=pl.lit(cut)
+    ).select(known.columns)
+    with_lots = replace(tables, instruments=pl.concat([known, stated], how="vertical_relaxed").lazy())
+    positions = _run(with_lots, forecasts, backtest_config).positions
+    before = pl.col("time") < cut
+    assert_frame_equal(positions.filter(before), result.positions.filter(before))
+    traded = positions.filter(~before, pl.col("quantity") != 0)
+    lots = traded["quantity"] / step
+    assert traded.height > 0
+    assert ((lots - lots.round()).abs() < 1e-6).mean() > 0.9
+
+
 def test_future_rows_do_not_change_past_decisions(
     tables: MarketTables, forecasts: pl.DataFrame, backtest_config: BacktestConfig, result: BacktestResult
 ) -> None:

@@ -102,12 +102,17 @@ def test_stress_costs_are_needed_for_an_edge() -> None:
     "changed",
     [
         {"net_return_interval": {"low": -0.001, "high": 0.03}},
-        {"net_return_interval": None},
         {"net_return_annual": -0.01, "net_return_interval": {"low": -0.03, "high": -0.001}},
     ],
 )
 def test_an_interval_that_reaches_zero_is_no_edge_whatever_else(changed: dict[str, Any]) -> None:
     assert verdict(evidence(**changed), runs=STRESS_RUN)["word"] == "no edge"
+
+
+def test_too_few_days_are_no_verdict() -> None:
+    found = verdict(evidence(net_return_interval=None), runs=STRESS_RUN)
+    assert found["word"] == "too short to say"
+    assert found["sentences"][0].startswith("Too short to say: fewer than 28 days of returns")
 
 
 def test_an_implausible_sharpe_ratio_makes_the_word_provisional() -> None:
