@@ -14,9 +14,10 @@ from datetime import timedelta
 import polars as pl
 
 from funding_pipeline.core.errors import MarketDataError
-from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, Market, MarketSpan
+from funding_pipeline.core.market import RAW_TABLES, Market, MarketSpan, marked
 from funding_pipeline.core.tables import (
     ESTIMATED_FUNDING,
+    MADE_UP,
     OPEN_INTEREST,
     ORDER_BOOK_DEPTH,
     PRICES,
@@ -52,6 +53,7 @@ def settled_funding(raw: pl.DataFrame) -> pl.DataFrame:
         "rate",
         "interval_hours",
         pl.when(late).then("venue_time").otherwise(nominal).alias("known_at"),
+        MADE_UP,
     )
 
 
@@ -78,6 +80,7 @@ def estimated_funding(raw: pl.DataFrame) -> pl.DataFrame:
         "rate",
         "interval_hours",
         pl.coalesce("venue_time", "settled_at").alias("known_at"),
+        MADE_UP,
     )
 
 
@@ -97,6 +100,7 @@ def prices(raw: pl.DataFrame) -> pl.DataFrame:
         "close",
         "volume",
         close_time.alias("known_at"),
+        MADE_UP,
     )
 
 
@@ -138,8 +142,13 @@ MADE_FROM_RAW: Mapping[str, NormalizedTable] = {
 
 
 def normalize(table: str, raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Accepted rows of `table` (in its schema, sorted by key) and the refused ones (QUARANTINE)."""
+    """Accepted rows of `table` (in its schema, sorted by key) and the refused ones (QUARANTINE).
+
+    Raw rows that no market has marked, as a gateway gives them, are of a venue: not made up.
+    """
     made = MADE_FROM_RAW[table]
+    if MADE_UP not in raw.columns:
+        raw = marked(raw, is_made_up=False)
     judged = quarantine_rows(made.schema, made.shape(raw))
     return made.schema.conform(judged.accepted), QUARANTINE.conform(judged.refused)
 
@@ -193,14 +202,3 @@ def normalized_market(market: Market, span: MarketSpan | None = None) -> Normali
 def market_tables(market: Market) -> MarketTables:
     """The normalized tables of a whole market, in memory."""
     return normalized_market(market).tables
-
-
-def raw_event_time(table: TableSchema) -> pl.Expr:
-    """The moment that decides which partition a normalized row belongs to: its raw event's."""
-    made = MADE_FROM_RAW[table.name]
-    if table is PRICES:
-        return pl.col("close_time") - pl.duration(minutes=(pl.col("timeframe_hours") * 60).cast(pl.Int64))
-    if table is TRADE_FLOW:
-        return pl.col("window_end") - pl.duration(microseconds=1)
-    renamed = {"settled_at": table.event_time}
-    return pl.col(renamed.get(RAW_EVENT_TIME[made.raw], table.event_time))

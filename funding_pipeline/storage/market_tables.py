@@ -4,6 +4,7 @@ from datetime import datetime
 
 import polars as pl
 
+from funding_pipeline.core.errors import StorageError
 from funding_pipeline.core.tables import NORMALIZED, MarketTables
 from funding_pipeline.storage.lake import Lake
 
@@ -15,11 +16,19 @@ def read_market_tables(
 ) -> MarketTables:
     """Rows with `start <= event time <= end` of every normalized table; small tables come whole.
 
-    Each table is read once from the newest version there is. Raises StorageError for one never made.
+    Each table is read once from the newest version there is. Raises StorageError for one never made, or
+    made by an earlier version of this package with other columns.
     """
     frames: dict[str, pl.LazyFrame] = {}
     for schema in NORMALIZED:
-        lazy = lake.scan(schema.name).select(*schema.columns)
+        lazy = lake.scan(schema.name)
+        missing = set(schema.columns) - set(lazy.collect_schema())
+        if missing:
+            raise StorageError(
+                f"table {schema.name} in {lake.uri} has no column {min(missing)}: it is of an earlier "
+                "version, and `make run` rebuilds it"
+            )
+        lazy = lazy.select(*schema.columns)
         if schema.name not in _WHOLE:
             event = pl.col(schema.event_time)
             lazy = lazy.filter(event >= start) if start is not None else lazy

@@ -76,10 +76,10 @@ class StateFile:
         values = self._read()
         if values is None:
             return
-        if values.get("market") != testnet.identity:
+        if not str(values.get("market")).startswith(testnet.accounts_of):
             raise TestnetError(
-                f"{self._path} belongs to another market ({values.get('market')}), not {testnet.identity}; "
-                "`funding-pipeline testnet --fresh` forgets its accounts"
+                f"{self._path} belongs to another market ({values.get('market')}), not "
+                f"{testnet.accounts_of}; `funding-pipeline testnet --fresh` forgets its accounts"
             )
         _checked(self._path, lambda: self._apply(values, testnet, faults))
 
@@ -116,7 +116,7 @@ class StateFile:
         text = orjson.dumps(
             {
                 "version": VERSION,
-                "market": testnet.identity,
+                "market": testnet.accounts_of,
                 "now_ms": testnet.clock.now(),
                 "faults": orjson.Fragment(faults),
                 "venues": {venue: orjson.Fragment(part) for venue, part in venues.items()},
