@@ -25,8 +25,9 @@ MADE_UP = "is_made_up"
 class TableSchema:
     """A normalized table: `columns` in order, unique `key`, the column that dates a row.
 
-    `nullable` lists the columns that may be null; every other column never is. `is_made_up` is
-    false where a frame does not state it: what invents rows marks them. `descriptions` has one text per column, with its unit.
+    `nullable` lists the columns that may be null; every other column never is. `is_made_up` is false
+    where a frame does not state it: what invents rows marks them. `descriptions` has one text per column,
+    with its unit.
     """
 
     name: str

@@ -114,7 +114,7 @@ def _served(
 
 
 def connector(testnet: TestnetAddress | None) -> Callable[[], Connection]:
-    """Opens connections: to a local testnet, wherever it runs by then, or to the exchanges themselves (None)."""
+    """Opens connections: to a local testnet, wherever it runs by then, or to the exchanges (None)."""
     if testnet is None:
         return LiveConnection
     return lambda: TestnetConnection(testnet.port, code=testnet.code)
