@@ -19,6 +19,8 @@ from funding_pipeline.core.errors import SchemaError
 UTC = pl.Datetime("us", "UTC")
 MADE_UP = "is_made_up"
 """Column of every raw and normalized fact: true where a simulation or the local testnet invented the row."""
+MARK = pl.col(f"^{MADE_UP}$")
+"""That column where a frame has it: what a gateway gives has not, and is not made up."""
 
 
 @dataclass(frozen=True)

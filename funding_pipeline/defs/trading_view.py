@@ -32,7 +32,7 @@ def clock_of(settings: Settings) -> MarketTime | None:
 def absent_testnet(settings: Settings) -> str:
     """Why there is no time, and what to do."""
     return (
-        f"no local testnet of this market and home answers on 127.0.0.1:{settings.own_testnet.port}: start "
+        f"no local testnet answers on 127.0.0.1:{settings.own_testnet.port} for this market and home: start "
         "all by `make up`, or one by `funding-pipeline testnet`"
     )
 

@@ -14,10 +14,10 @@ from datetime import timedelta
 import polars as pl
 
 from funding_pipeline.core.errors import MarketDataError
-from funding_pipeline.core.market import RAW_TABLES, Market, MarketSpan, marked
+from funding_pipeline.core.market import RAW_TABLES, Market, MarketSpan
 from funding_pipeline.core.tables import (
     ESTIMATED_FUNDING,
-    MADE_UP,
+    MARK,
     OPEN_INTEREST,
     ORDER_BOOK_DEPTH,
     PRICES,
@@ -53,7 +53,7 @@ def settled_funding(raw: pl.DataFrame) -> pl.DataFrame:
         "rate",
         "interval_hours",
         pl.when(late).then("venue_time").otherwise(nominal).alias("known_at"),
-        MADE_UP,
+        MARK,
     )
 
 
@@ -80,7 +80,7 @@ def estimated_funding(raw: pl.DataFrame) -> pl.DataFrame:
         "rate",
         "interval_hours",
         pl.coalesce("venue_time", "settled_at").alias("known_at"),
-        MADE_UP,
+        MARK,
     )
 
 
@@ -100,7 +100,7 @@ def prices(raw: pl.DataFrame) -> pl.DataFrame:
         "close",
         "volume",
         close_time.alias("known_at"),
-        MADE_UP,
+        MARK,
     )
 
 
@@ -142,13 +142,8 @@ MADE_FROM_RAW: Mapping[str, NormalizedTable] = {
 
 
 def normalize(table: str, raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Accepted rows of `table` (in its schema, sorted by key) and the refused ones (QUARANTINE).
-
-    Raw rows that no market has marked, as a gateway gives them, are of a venue: not made up.
-    """
+    """Accepted rows of `table` (in its schema, sorted by key) and the refused ones (QUARANTINE)."""
     made = MADE_FROM_RAW[table]
-    if MADE_UP not in raw.columns:
-        raw = marked(raw, is_made_up=False)
     judged = quarantine_rows(made.schema, made.shape(raw))
     return made.schema.conform(judged.accepted), QUARANTINE.conform(judged.refused)
 
