@@ -14,7 +14,9 @@ _WHOLE = frozenset({"instruments", "funding_intervals"})
 def read_market_tables(
     lake: Lake, *, start: datetime | None = None, end: datetime | None = None
 ) -> MarketTables:
-    """Rows with `start <= event time <= end` of every normalized table; small tables come whole.
+    """Rows with an event at `start` or later that are known at `end`; small tables come whole.
+
+    An estimate is known before the settlement that is its event.
 
     Each table is read once from the newest version there is. Raises StorageError for one never made, or
     made by an earlier version of this package with other columns.
@@ -30,8 +32,7 @@ def read_market_tables(
             )
         lazy = lazy.select(*schema.columns)
         if schema.name not in _WHOLE:
-            event = pl.col(schema.event_time)
-            lazy = lazy.filter(event >= start) if start is not None else lazy
-            lazy = lazy.filter(event <= end) if end is not None else lazy
+            lazy = lazy.filter(pl.col(schema.event_time) >= start) if start is not None else lazy
+            lazy = lazy.filter(pl.col("known_at") <= end) if end is not None else lazy
         frames[schema.name] = lazy.collect().lazy()
     return MarketTables(**frames)
