@@ -71,6 +71,9 @@ def test_a_kill_loses_nothing_that_was_answered_and_sigterm_ends_cleanly(tmp_pat
         testnet.process.send_signal(signal.SIGKILL)
         testnet.process.wait(timeout=10)
     with served(state) as testnet:
+        noted = json.loads((tmp_path / "running.json").read_text())
+        assert noted["pid"] == testnet.process.pid
+        assert testnet.address.endswith(f":{noted['port']}")
         account = testnet.admin("/admin/accounts/okx/mine")
         assert account["wallet"] == "7"
         kept = json.loads(state.read_text())["venues"]["okx"]["exchange"]["accounts"]["mine"]
@@ -81,6 +84,7 @@ def test_a_kill_loses_nothing_that_was_answered_and_sigterm_ends_cleanly(tmp_pat
         out, _ = testnet.process.communicate(timeout=20)
         assert testnet.process.returncode == 0
         assert "testnet stopped" in out
+        assert not (tmp_path / "running.json").exists()
         assert "curl -s" in testnet.told
         assert made["secret"] not in out + testnet.told
 
