@@ -47,13 +47,13 @@ class Lake:
         self._open(table)
         return pl.scan_delta(self.path(table), storage_options=self._options)
 
-    def replaced_since(self, table: str, version: int | None) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Rows of the files that left the table since `version` (None: it was not there), and that came.
+    def replaced_since(self, table: str, version: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Rows of the files that left the table since `version`, and of those that came.
 
         Rows that were written again as they were are in both; what no commit touched is in neither.
         """
         now = set(self._open(table).file_uris())
-        before = set() if version is None else set(self._open(table, version).file_uris())
+        before = set(self._open(table, version).file_uris())
         gone, come = sorted(before - now), sorted(now - before)
         empty = self.scan(table).head(0).collect()
         return self._read_files(gone, empty), self._read_files(come, empty)

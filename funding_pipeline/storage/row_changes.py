@@ -24,6 +24,8 @@ class RowChanges:
 
 def row_changes(lake: Lake, table: TableSchema, *, since: int | None) -> RowChanges:
     """What has happened to `table` since the version `since` (None: it was not there yet)."""
+    if since is None:
+        return RowChanges(lake.scan(table.name).select(pl.len()).collect().item(), 0, 0)
     gone, come = (_by_key(table, frame) for frame in lake.replaced_since(table.name, since))
     both = gone.join(come, on=list(table.key), how="inner", suffix="_now", nulls_equal=True)
     changed = both.filter(pl.col("values") != pl.col("values_now")).height

@@ -13,6 +13,7 @@ from funding_pipeline.defs.features import FEATURES
 from funding_pipeline.market.recorded import RecordedMarket
 from funding_pipeline.market_data.normalization import MADE_FROM_RAW, normalized_market
 from funding_pipeline.storage.lake import Lake
+from funding_pipeline.testnet.raw_market import RawMarket, milliseconds
 from funding_pipeline_tests.commands.loading import (
     CANDLES,
     FUNDING,
@@ -22,6 +23,7 @@ from funding_pipeline_tests.commands.loading import (
     recorded,
     write_folder,
 )
+from funding_pipeline_tests.testnet.running import running_testnet
 
 SYMBOLS = ("BTC/USDT:USDT", "1000PEPE/USDT:USDT")
 BEFORE_A_QUARTER = datetime(2024, 3, 20, tzinfo=UTC)
@@ -85,6 +87,27 @@ def test_what_is_withdrawn_leaves_every_table(
     assert set(features["venue"]) == {"binance", "bybit"}
     assert features["as_of"].max() == end
     assert set(lake.scan("instruments").collect()["venue"]) == {"binance", "bybit"}
+
+
+def test_what_the_testnet_made_up_leaves_when_the_folder_alone_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_folder(tmp_path / "data", days=90)  # to the end of March: made-up rows fill a quarter
+    rows, end = RawMarket(RecordedMarket(folder)), START + timedelta(days=90)
+    with running_testnet(market=rows, now_ms=milliseconds(end) + 40 * 3_600_000) as testnet:
+        trading = recorded(folder, tmp_path / "home", way="testnet", testnet_port=testnet.port)
+        testnet.serves(trading)
+        lake = load(trading, monkeypatch)
+    made_up = lake.scan("settled_funding").collect().filter(pl.col("is_made_up"))
+    assert made_up["settled_at"].min() >= end - timedelta(hours=8)
+    assert set(made_up["quarter"]) == {"2024-01", "2024-04"}
+    assert lake.scan("order_book_depth").collect()["is_made_up"].all()
+    features = lake.scan(FEATURES).collect()
+    assert features.filter(pl.col("is_made_up"))["as_of"].min() >= end - timedelta(hours=8)
+
+    load(recorded(folder, tmp_path / "home"), monkeypatch)
+    assert_is_the_folder(lake, folder, "after the testnet")
+    assert not lake.scan(FEATURES).collect()["is_made_up"].any()
 
 
 @pytest.mark.parametrize("seed", [3])
