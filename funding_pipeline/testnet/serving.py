@@ -42,7 +42,7 @@ def serve(
 ) -> None:
     """Serve `market` until SIGINT or SIGTERM, or until the process `parent` is gone; then save and return.
 
-    Market time goes on from `start`; None: from the saved state, or else from `history_end`.
+    Market time goes on from `start`; None: from where saved accounts are, else from `history_end`.
     `identity`, `accounts_of`: see `Testnet`. Beside the `state` file a running testnet keeps RUNNING_FILE.
     Raises TestnetError naming what is wrong: host, port, time, state.
     """
@@ -61,7 +61,10 @@ def serve(
 def _start(start: datetime | None, history_end: datetime, keeper: StateFile | None) -> int:
     saved = None if keeper is None else keeper.saved_time()
     if start is None:
-        return milliseconds(history_end) if saved is None else saved
+        if keeper is None or saved is None:
+            return milliseconds(history_end)
+        # Accounts go on where they were; without any the market begins at an end that has grown since.
+        return saved if keeper.has_accounts() else max(saved, milliseconds(history_end))
     wanted = milliseconds(start)
     if saved is not None and wanted < saved:
         raise TestnetError(

@@ -71,6 +71,11 @@ class StateFile:
         values = self._read()
         return None if values is None else _checked(self._path, lambda: int(values["now_ms"]))
 
+    def has_accounts(self) -> bool:
+        """Whether anybody has an account whose history a jump in time would tear."""
+        venues = (self._read() or {}).get("venues", {})
+        return bool(_checked(self._path, lambda: any(p["exchange"]["accounts"] for p in venues.values())))
+
     def load(self, testnet: Testnet, faults: FaultDesk) -> None:
         """Put accounts and faults back, and the clock on where it was, if that is later than where it is."""
         values = self._read()

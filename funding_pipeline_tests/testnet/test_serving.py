@@ -15,7 +15,8 @@ import pytest
 
 from funding_pipeline.core.errors import TestnetError
 from funding_pipeline.market.simulated import SimulatedMarket
-from funding_pipeline.testnet.serving import serve
+from funding_pipeline.testnet.serving import _start, serve
+from funding_pipeline.testnet.state import StateFile
 
 _SERVE = """
 import sys
@@ -110,6 +111,17 @@ def test_a_time_before_the_saved_one_is_refused(tmp_path: Path) -> None:
             history_end=datetime(2024, 1, 8, tzinfo=UTC),
             state=state,
         )
+
+
+@pytest.mark.parametrize(("accounts", "begins"), [({}, "2024-01-08"), ({"mine": {}}, "2024-01-05")])
+def test_accounts_go_on_where_they_were_and_without_any_time_begins_at_the_grown_end(
+    tmp_path: Path, accounts: object, begins: str
+) -> None:
+    file, saved = tmp_path / "state.json", datetime(2024, 1, 5, tzinfo=UTC).timestamp() * 1000
+    venues = {"okx": {"exchange": {"accounts": accounts}}}
+    file.write_text(json.dumps({"version": 1, "market": "a", "now_ms": saved, "venues": venues}))
+    found = _start(None, datetime(2024, 1, 8, tzinfo=UTC), StateFile(file))
+    assert found == datetime.fromisoformat(f"{begins}T00:00+00:00").timestamp() * 1000
 
 
 def test_another_host_is_refused_before_anything_is_read(tmp_path: Path) -> None:
