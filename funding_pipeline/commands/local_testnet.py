@@ -46,10 +46,8 @@ def serve_testnet(
     from funding_pipeline.testnet.serving import serve
 
     own = settings.own_testnet
-    if is_running(own):
-        raise TestnetError(f"a testnet of this market and home runs already on {LOOPBACK}:{own.port}")
     state = _folder(settings) / "state.json"
-    if fresh:
+    if fresh and not is_running(own):  # else it is refused below, and keeps what it has
         state.unlink(missing_ok=True)
     source = settings.source_market()
     serve(
@@ -125,7 +123,7 @@ def start_testnet(settings: Settings, *, ahead_days: int) -> subprocess.Popen[by
 def await_testnet(process: "subprocess.Popen[bytes]", testnet: TestnetAddress, *, log: Path) -> int:
     """Its port, once it answers; TestnetError with its last words where it ends first or takes too long."""
     until = time.monotonic() + _START_SECONDS
-    while (testnet.running() or {}).get("pid") != process.pid or not is_running(testnet):
+    while not is_running(testnet):
         if process.poll() is not None or time.monotonic() > until:
             process.kill()
             words = log.read_text("utf-8", errors="replace").strip().splitlines() or ["it printed nothing"]

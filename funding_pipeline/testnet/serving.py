@@ -5,6 +5,7 @@ What lives here: start, signals, the lines that tell how to use it. What does no
 """
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -49,13 +50,28 @@ def serve(
     check_loopback(host)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     keeper = None if state is None else StateFile(state)
-    begin = _start(start, history_end, keeper)
-    rows = RawMarket(market)
-    del market
-    rows.read_everything()  # now: the first request would run into its time-out
-    testnet = Testnet(rows, TestnetClock(begin, speed), identity=identity, accounts_of=accounts_of)
-    server = TestnetServer(testnet, host=host, port=port, or_any_port=or_any_port, state=keeper)
-    asyncio.run(_serve(server, parent, None if state is None else state.parent / RUNNING_FILE))
+    with _only_one(state):
+        begin = _start(start, history_end, keeper)
+        rows = RawMarket(market)
+        del market
+        rows.read_everything()  # now: the first request would run into its time-out
+        testnet = Testnet(rows, TestnetClock(begin, speed), identity=identity, accounts_of=accounts_of)
+        server = TestnetServer(testnet, host=host, port=port, or_any_port=or_any_port, state=keeper)
+        asyncio.run(_serve(server, parent, None if state is None else state.parent / RUNNING_FILE))
+
+
+@contextmanager
+def _only_one(state: Path | None) -> Iterator[None]:
+    """Two testnets on one state would overwrite each other's accounts; TestnetError for the second."""
+    if state is None:
+        yield
+        return
+    with open(state.with_suffix(".lock"), "a+b") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise TestnetError(f"a testnet of this market and home runs already on {state.parent}") from error
+        yield
 
 
 def _start(start: datetime | None, history_end: datetime, keeper: StateFile | None) -> int:

@@ -90,6 +90,12 @@ def test_a_kill_loses_nothing_that_was_answered_and_sigterm_ends_cleanly(tmp_pat
         assert made["secret"] not in out + testnet.told
 
 
+def test_a_second_testnet_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    state, end = tmp_path / "state.json", datetime(2024, 1, 8, tzinfo=UTC)
+    with served(state), pytest.raises(TestnetError, match="runs already"):
+        serve(_week(), identity="a week", port=0, speed=1, start=None, history_end=end, state=state)
+
+
 def test_it_ends_with_the_process_it_was_started_for(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with served(tmp_path / "state.json", str(parent.pid)) as testnet:
