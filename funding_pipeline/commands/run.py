@@ -57,7 +57,9 @@ def run_pipeline(settings: Settings, *, full: bool) -> None:
         source = _source(settings, market, before)
         quarters = _quarters_to_load(instance, market, now=source, before=None if full else before)
         (settings.state_dir / _SOURCE).unlink(missing_ok=True)  # an interrupted load is loaded again
-        for job, tags in _steps(market, quarters, without=set(unreachable)):
+        # An estimate is filed under the settlement to come: it may have been known a quarter earlier.
+        earlier = 0 if source == before and not full else 1
+        for job, tags in _steps(market, quarters, featured_earlier=earlier, without=set(unreachable)):
             if job == REFERENCE:
                 _print_changes(lake, versions)
             _execute(definitions, job, tags=tags, instance=instance)
@@ -90,16 +92,16 @@ def _fetched(settings: Settings) -> tuple[Market, Mapping[str, str]]:
 
 
 def _steps(
-    market: Market, quarters: Sequence[str], *, without: set[str]
+    market: Market, quarters: Sequence[str], *, featured_earlier: int, without: set[str]
 ) -> list[tuple[str, Mapping[str, str]]]:
     """Jobs in order, with the run tags that choose their partitions.
 
+    Features are made from `featured_earlier` quarters before those that are loaded.
     All venues load in one run; when some are left `without`, each other one loads in a run of its own.
     """
     keys = market_partitions(market.span()).get_partition_keys()
     every = quarter_partitions(market.span()).get_partition_keys()
-    # An estimate is filed under the settlement to come: it may have been known a quarter earlier.
-    featured = every[max(every.index(quarters[0]) - 1, 0) :]
+    featured = every[max(every.index(quarters[0]) - featured_earlier, 0) :]
     chosen = [key for key in keys if key.split("|")[0] in set(quarters)]
     loads = [chosen]
     if without:
