@@ -45,6 +45,7 @@ from funding_pipeline.trading.session import open_session
 from funding_pipeline.trading.setup import TradingSetup
 from funding_pipeline.venues.credentials import Credentials
 from funding_pipeline.venues.registry import VENUES_FOR_TRADING, dialect_of
+from funding_pipeline.venues.testnet_address import TestnetAddress
 
 START, END = datetime(2025, 5, 1, tzinfo=UTC), datetime(2025, 6, 1, tzinfo=UTC)
 AHEAD = datetime(2025, 6, 3, tzinfo=UTC)
@@ -179,7 +180,7 @@ def _setup(folder: Path, port: int) -> TradingSetup:
     return TradingSetup(
         mode="paper",
         venues=VENUES_FOR_TRADING,
-        connect=connector(port),
+        connect=connector(TestnetAddress(port)),
         journal_url=f"sqlite:///{folder / 'journal.sqlite'}",
         limits=(RiskLimits.for_capital(1_000_000, **WIDE),),
         execution=ExecutionConfig(guard_max_age_seconds=600),

@@ -66,7 +66,10 @@ def fetch(
 
 @app.command("testnet")
 def serve_testnet(
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any; unset: the setting.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="0: any; unset: the setting, or a free one where it is taken."),
+    ] = None,
     speed: Annotated[
         float, typer.Option(min=0.0, help="Market seconds per second: 3600 plays an hour.")
     ] = 1.0,

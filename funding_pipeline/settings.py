@@ -26,6 +26,7 @@ from funding_pipeline.core.risk_limits import RiskLimits, limits_at
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.trading.setup import TradingMode, TradingSetup
+from funding_pipeline.venues.testnet_address import TestnetAddress
 
 MarketKind = Literal["simulated", "recorded", "live"]
 Way = Literal["testnet", "direct"]
@@ -41,9 +42,10 @@ class Settings(BaseSettings):
         default=None, description="simulated, recorded or live; unset: recorded where `data` is set"
     )
     data: Path | None = Field(default=None, description="folder of a recorded market")
-    way: Way = Field(
-        default="testnet",
-        description="how a simulated or recorded market is read: by ccxt from the local testnet, or direct",
+    way: Way | None = Field(
+        default=None,
+        description="how a market without exchanges is read: direct, or by ccxt from the local testnet (a "
+        "recorded one: only what follows its end); unset: recorded direct, simulated from the testnet",
     )
     venues: str = Field(default="", description="venues to read, such as `binance,okx`; unset: all there are")
     coins: str = Field(default="", description="bases to read, such as `BTC,ETH`, or `all`; live: 7 majors")
@@ -121,12 +123,36 @@ class Settings(BaseSettings):
 
     @property
     def uses_testnet(self) -> bool:
-        """Whether rows come from the local testnet by ccxt."""
-        return self.market_kind != "live" and self.way == "testnet"
+        """Whether the local testnet is used: for every simulated row, or to trade on a recorded market."""
+        default = "direct" if self.market_kind == "recorded" else "testnet"
+        return self.market_kind != "live" and (self.way or default) == "testnet"
+
+    def to_trade(self) -> Self:
+        """These settings for a command that trades: a recorded market is continued by the local testnet.
+
+        With a `way` that is set nothing changes.
+        """
+        return self if self.way is not None else self.model_copy(update={"way": "testnet"})
+
+    @property
+    def testnet(self) -> TestnetAddress | None:
+        """The local testnet of this market and home; None where it is not used."""
+        return self.own_testnet if self.uses_testnet else None
+
+    @property
+    def own_testnet(self) -> TestnetAddress:
+        """The local testnet that these settings would start: it has to prove this market and this home."""
+        if self.market_kind == "recorded" and self.data is not None:
+            what = f"recorded history in {self.data.resolve()}"
+        else:
+            period = f"{self.simulated_from.isoformat()} to {self.simulated_to.isoformat()}"
+            what = f"simulated market, seed {self.seed}, {period}"
+        return TestnetAddress(self.testnet_port, f"{what}; home {self.state_dir}", self.state_dir / "testnet")
 
     @property
     def _market_id(self) -> str:
-        return self._rows_id if self.market_kind == "live" or self.uses_testnet else f"{self._rows_id}-direct"
+        is_apart = self.market_kind == "simulated" and not self.uses_testnet
+        return f"{self._rows_id}-direct" if is_apart else self._rows_id
 
     @property
     def _rows_id(self) -> str:
@@ -157,17 +183,23 @@ class Settings(BaseSettings):
 
     def open_market(self) -> Market:
         """The market of these settings; raises MarketDataError or SettingsError naming what is wrong."""
-        from funding_pipeline.market.choice import live_market, testnet_market
-
-        folder = self.state_dir / "landing"
-        if self.market_kind == "live":
-            return live_market(folder, days=self.history_days, venues=_names(self.venues), coins=self._coins)
-        source = self.source_market()
-        if self.way == "direct":
-            return source
-        return testnet_market(
-            source, folder, port=self.testnet_port, venues=_names(self.venues), coins=self._coins
+        from funding_pipeline.market.choice import (
+            continued_market,
+            live_market,
+            recorded_market,
+            testnet_market,
         )
+
+        folder, venues, testnet = self.state_dir / "landing", _names(self.venues), self.testnet
+        if self.market_kind == "live":
+            return live_market(folder, days=self.history_days, venues=venues, coins=self._coins)
+        if self.market_kind == "recorded" and self.data is not None:
+            recorded = recorded_market(self.data, venues=venues, coins=self._coins)
+            return recorded if testnet is None else continued_market(recorded, folder, testnet=testnet)
+        source = self.source_market()
+        if testnet is None:
+            return source
+        return testnet_market(source, folder, testnet=testnet, venues=venues, coins=self._coins)
 
     def source_market(self, *, ahead_days: int = 0) -> Market:
         """The rows behind the local testnet: recorded, or simulated and `ahead_days` longer than the history.
@@ -202,7 +234,7 @@ class Settings(BaseSettings):
         return TradingSetup(
             mode=self.trading,
             venues=tuple(venues),
-            connect=connector(self.testnet_port if self.uses_testnet else None),
+            connect=connector(self.testnet),
             journal_url=self.journal or f"sqlite:///{self.state_dir / 'journal.sqlite'}",
             journal_marker=self.state_dir / "journal.known" if self.journal else None,
             limits=self._risk_limits(),

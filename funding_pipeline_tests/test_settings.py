@@ -75,3 +75,27 @@ def test_a_wrong_field_of_the_plan_is_named(tmp_path: Path) -> None:
     (tmp_path / "funding.toml").write_text("[portfolio]\nleg_cap_fraction = 7\n", "utf-8")
     with pytest.raises(SettingsError, match=r"\[portfolio\] leg_cap_fraction"):
         load_settings().portfolio_config()
+
+
+def test_a_recorded_market_is_read_directly_and_continued_by_the_testnet_to_trade(tmp_path: Path) -> None:
+    unset = Settings(market="recorded", data=tmp_path)
+    assert not unset.uses_testnet
+    assert unset.testnet is None
+    trading = unset.to_trade()
+    assert trading.uses_testnet
+    assert trading.state_dir == unset.state_dir  # research and trading work on the same tables
+    assert Settings(market="recorded", data=tmp_path, way="direct").to_trade().testnet is None
+    simulated = Settings(market="simulated")
+    assert simulated.uses_testnet
+    assert simulated.state_dir != Settings(market="simulated", way="direct").state_dir
+
+
+def test_the_testnet_of_settings_has_to_prove_market_seed_folder_and_home(tmp_path: Path) -> None:
+    given = [
+        Settings(market="simulated"),
+        Settings(market="simulated", seed=8),
+        Settings(market="simulated", home=tmp_path),
+        Settings(market="recorded", data=tmp_path),
+        Settings(market="recorded", data=tmp_path / "other"),
+    ]
+    assert len({settings.own_testnet.identity for settings in given}) == len(given)

@@ -7,10 +7,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from funding_pipeline.commands.console import console
 from funding_pipeline.commands.local_testnet import local_testnet
-from funding_pipeline.core.errors import SettingsError, VenueUnavailableError
+from funding_pipeline.core.errors import VenueUnavailableError
+from funding_pipeline.core.market import Market
+from funding_pipeline.market.continued import FetchedMarket
 from funding_pipeline.market.ingestion import IngestReport
 from funding_pipeline.market.ingestion import Progress as ProgressCall
-from funding_pipeline.market.venue_market import VenueMarket
+from funding_pipeline.market.recorded import RecordedMarket
 from funding_pipeline.settings import Settings
 
 _GAPS_SHOWN = 12
@@ -19,21 +21,39 @@ _GAPS_SHOWN = 12
 def fetch_market(settings: Settings, *, replay: bool) -> None:
     """Fetch what is missing; raises VenueUnavailableError when some venue could not be reached.
 
-    `replay`: rows are made anew from the bodies that were kept, and no venue is asked.
+    `replay`: rows are rebuilt from the bodies that were kept, and no venue is asked.
     """
+    market = settings.open_market()
+    if not isinstance(market, FetchedMarket):
+        print_read_directly(market)
+        return
     if replay:
         with _bars() as progress:
-            report = _venue_market(settings).replay(progress=progress)
+            report = market.replay(progress=progress)
         print_report(report)
         return
     with local_testnet(settings) as running:
-        report = fetch_with_progress(_venue_market(running))
+        market = running.open_market()
+        assert isinstance(market, FetchedMarket)  # it is the same but for the testnet's port
+        report = fetch_with_progress(market)
     print_report(report)
     if report.unreachable:
         raise VenueUnavailableError(f"{unreachable_venues(report)}: fetch again for the rest")
 
 
-def fetch_with_progress(market: VenueMarket) -> IngestReport:
+def print_read_directly(market: Market) -> None:
+    """What there is to read where nothing has to be fetched; MarketDataError where it cannot be read."""
+    span = market.span()
+    period = f"{span.start:%Y-%m-%d} to {span.end:%Y-%m-%d %H:%M} UTC"
+    console.print(f"[bold]{_plain(market.label)}[/]: nothing to fetch, it is read directly; {period}")
+    if isinstance(market, RecordedMarket):
+        files = market.files()
+        for file in files:
+            console.print(f"  {_plain(file.name):<28} {file.rows:>12,} rows  sha256 {file.digest[:12]}")
+        console.print(f"  {sum(file.rows for file in files):,} rows in {len(files)} files")
+
+
+def fetch_with_progress(market: FetchedMarket) -> IngestReport:
     """Fetch everything that is missing of `market`, one bar per venue."""
     with _bars() as progress:
         return market.fetch(progress=progress)
@@ -78,10 +98,3 @@ def _bars() -> Iterator[ProgressCall]:
 
 def _plain(text: str) -> str:
     return text.replace("[", "\\[")
-
-
-def _venue_market(settings: Settings) -> VenueMarket:
-    market = settings.open_market()
-    if not isinstance(market, VenueMarket):
-        raise SettingsError("this market is read directly, there is nothing to fetch: unset FUNDING_WAY")
-    return market

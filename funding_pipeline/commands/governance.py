@@ -72,7 +72,7 @@ def set_trading_state(settings: Settings, action: Action, said: Said, *, rebase:
         if action == "resume":
             console.print(escape(guard_report(journal)), soft_wrap=True)
         if rebase:
-            add_paper_keys(settings)
+            add_paper_keys(settings.to_trade())
             asyncio.run(_rebase(setup, actor, said.reason))
         change = change_state(journal, _STATES[action], by=actor, reason=said.reason)
     console.print(escape(change.text()), soft_wrap=True)
@@ -84,7 +84,7 @@ def flatten_accounts(settings: Settings, said: Said) -> int:
     with _journal(settings) as (journal, setup, _):
         change = change_state(journal, "REDUCING", by=actor, reason=f"flatten: {said.reason}")
         console.print(escape(change.text()), soft_wrap=True)
-    add_paper_keys(settings)
+    add_paper_keys(settings.to_trade())
     done = asyncio.run(_flatten(setup, said.reason))
     _print_rows(list(done.rows()), "legs")
     console.print(escape(done.text()), soft_wrap=True)
@@ -115,8 +115,9 @@ def _confirmed(action: Action, said: Said) -> Actor:
 @contextmanager
 def _journal(settings: Settings) -> Iterator[tuple[Journal, TradingSetup, float]]:
     """Journal, setup, and market seconds per second; the testnet need not run."""
+    settings = settings.to_trade()
     setup = settings.trading_setup()
-    time = market_time(settings.testnet_port if settings.uses_testnet else None)
+    time = market_time(settings.testnet)
     with open_journal(setup, time) as journal:
         yield journal, setup, 1.0 if time is None else time.speed
 

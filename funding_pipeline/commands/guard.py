@@ -30,6 +30,7 @@ _STYLES = {"critical": "bold red", "warning": "yellow", "info": "dim"}
 
 def run_guard(settings: Settings, *, once: bool, parent: int | None) -> int:
     """Watch until stopped, or look once and print it; the exit code: 1 where something critical is found."""
+    settings = settings.to_trade()
     config, betas = GuardConfig(), PlannedBetas(Lake(str(settings.state_dir / "lake")))
     if once:
         add_paper_keys(settings)

@@ -5,7 +5,6 @@ What lives here: ports, child processes and their logs. What does not: what the 
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,9 +16,11 @@ from pathlib import Path
 from funding_pipeline.commands.console import console
 from funding_pipeline.commands.instance import fixed_environment
 from funding_pipeline.core.errors import TestnetError
-from funding_pipeline.market.choice import identity, served_market
+from funding_pipeline.core.market import Market
+from funding_pipeline.market.choice import testnet_now
 from funding_pipeline.settings import Settings
 from funding_pipeline.venues.connection import LOOPBACK
+from funding_pipeline.venues.testnet_address import TestnetAddress
 
 _START_SECONDS = 120.0
 _POLL_SECONDS = 0.1
@@ -44,14 +45,17 @@ def serve_testnet(
     """Serve the market of `settings` until interrupted; its state lies in the market's folder."""
     from funding_pipeline.testnet.serving import serve
 
+    own = settings.own_testnet
     state = _folder(settings) / "state.json"
-    if fresh:
+    if fresh and not is_running(own):  # else it is refused below, and keeps what it has
         state.unlink(missing_ok=True)
     source = settings.source_market()
     serve(
         settings.source_market(ahead_days=ahead_days),
-        identity=identity(source),
+        identity=str(own.identity),
+        accounts_of=_accounts_of(source),
         port=settings.testnet_port if port is None else port,
+        or_any_port=port is None,
         speed=speed,
         start=at,
         history_end=source.span().end + _AFTER_HISTORY,
@@ -61,31 +65,31 @@ def serve_testnet(
     )
 
 
+def _accounts_of(source: Market) -> str:
+    """What saved accounts belong to: they go on when days are added to the history, or taken from it."""
+    return f"{source.label}, {source.span().start:%Y-%m-%d}" if source.is_simulated else source.label
+
+
 @contextmanager
 def local_testnet(settings: Settings) -> Iterator[Settings]:
-    """Settings whose testnet is running: the one on the set port, or one started for as long as this lasts.
+    """Settings whose testnet is running: one that runs already, or one started for as long as this lasts.
 
-    A testnet of another market on that port is left alone; ours then takes a free port.
+    A testnet of another market or home is left alone; where it has the set port, ours takes a free one.
     """
-    if not settings.uses_testnet or is_served(settings):
+    testnet = settings.testnet
+    if testnet is None or is_running(testnet):
         yield settings
         return
-    port = port_for_testnet(settings)
-    process = start_testnet(settings, port=port, ahead_days=_DAYS_AHEAD_OF_A_RUN)
+    process = start_testnet(settings, ahead_days=_DAYS_AHEAD_OF_A_RUN)
     try:
-        yield settings.model_copy(update={"testnet_port": port})
+        yield settings.model_copy(update={"testnet_port": testnet.port})
     finally:
         stop(process)
 
 
-def is_served(settings: Settings) -> bool:
-    """Whether a testnet of this very market is running on the set port."""
-    return served_market(settings.testnet_port) == identity(settings.source_market())
-
-
-def port_for_testnet(settings: Settings) -> int:
-    """The set port, or a free one where something else listens there."""
-    return settings.testnet_port if _is_free(settings.testnet_port) else _free_port()
+def is_running(testnet: TestnetAddress) -> bool:
+    """Whether this very testnet, of this market and home, answers."""
+    return testnet_now(testnet) is not None
 
 
 def log_of_testnet(settings: Settings) -> Path:
@@ -93,38 +97,39 @@ def log_of_testnet(settings: Settings) -> Path:
     return _folder(settings) / "testnet.log"
 
 
-def command_of_testnet(*, port: int, speed: float, ahead_days: int = _DAYS_AHEAD_OF_THE_UI) -> list[str]:
-    """The command of a testnet that ends with this process."""
-    options = ["--port", str(port), "--ahead-days", str(ahead_days), "--speed", str(speed)]
-    return [sys.executable, "-m", "funding_pipeline", "testnet", *options, "--parent", str(os.getpid())]
+def command_of_testnet(*, speed: float, ahead_days: int = _DAYS_AHEAD_OF_THE_UI) -> list[str]:
+    """The command of a testnet on the set port, or on a free one, that ends with this process."""
+    options = ["--ahead-days", str(ahead_days), "--speed", str(speed), "--parent", str(os.getpid())]
+    return [sys.executable, "-m", "funding_pipeline", "testnet", *options]
 
 
-def start_testnet(settings: Settings, *, port: int, ahead_days: int) -> subprocess.Popen[bytes]:
+def start_testnet(settings: Settings, *, ahead_days: int) -> subprocess.Popen[bytes]:
     """Start a testnet of this market and wait until it answers; raises TestnetError with its last words."""
     log = log_of_testnet(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command_of_testnet(port=port, speed=1.0, ahead_days=ahead_days),
+            command_of_testnet(speed=1.0, ahead_days=ahead_days),
             stdout=sink,
             stderr=subprocess.STDOUT,
             env=child_environment(settings),
             start_new_session=True,  # a Ctrl-C is for us first: we stop it when we are done with it
         )
-    await_testnet(process, port=port, log=log)
+    port = await_testnet(process, settings.own_testnet, log=log)
     console.print(f"[dim]local testnet on {LOOPBACK}:{port}, log in {log}[/]", soft_wrap=True)
     return process
 
 
-def await_testnet(process: "subprocess.Popen[bytes]", *, port: int, log: Path) -> None:
-    """Wait until it answers; TestnetError with its last words where it ends first or takes too long."""
+def await_testnet(process: "subprocess.Popen[bytes]", testnet: TestnetAddress, *, log: Path) -> int:
+    """Its port, once it answers; TestnetError with its last words where it ends first or takes too long."""
     until = time.monotonic() + _START_SECONDS
-    while served_market(port) is None:
+    while not is_running(testnet):
         if process.poll() is not None or time.monotonic() > until:
             process.kill()
-            words = log.read_text("utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
+            words = log.read_text("utf-8", errors="replace").strip().splitlines() or ["it printed nothing"]
             raise TestnetError(f"the local testnet did not start: {words[-1].strip()} (log: {log})")
         time.sleep(_POLL_SECONDS)
+    return testnet.port
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -148,15 +153,3 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 def _folder(settings: Settings) -> Path:
     return settings.state_dir / "testnet"
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex((LOOPBACK, port)) != 0
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        number: int = probe.getsockname()[1]
-        return number

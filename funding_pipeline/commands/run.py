@@ -1,9 +1,9 @@
 """`funding-pipeline run`: the whole pipeline once, as Dagster runs, then a summary on one screen."""
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -20,8 +20,12 @@ from funding_pipeline.core.market import Market
 from funding_pipeline.definitions import build_definitions
 from funding_pipeline.defs.jobs import BUILD_FEATURES, LOAD, REFERENCE, RESEARCH
 from funding_pipeline.defs.partitions import market_partitions, quarter_partitions, selection_of
-from funding_pipeline.market.venue_market import VenueMarket
+from funding_pipeline.market.continued import FetchedMarket
+from funding_pipeline.market.recorded import RecordedMarket
+from funding_pipeline.market_data.normalization import MADE_FROM_RAW
 from funding_pipeline.settings import Settings
+from funding_pipeline.storage.lake import Lake
+from funding_pipeline.storage.row_changes import row_changes
 
 _LAST_ASSET = "settled_funding"
 _SOURCE = "source.json"
@@ -46,12 +50,18 @@ def run_pipeline(settings: Settings, *, full: bool) -> None:
     definitions = build_definitions(
         settings=settings, resources=resources, loggers={"console": event_printer}
     )
+    lake = Lake(str(settings.state_dir / "lake"))
+    versions = {table: lake.version(table) if lake.exists(table) else None for table in MADE_FROM_RAW}
     with dg.DagsterInstance.get() as instance:
-        source = _source(settings, market)
-        before = None if full else _source_before(settings)
-        quarters = _quarters_to_load(instance, market, now=source, before=before)
+        before = _source_before(settings)
+        source = _source(settings, market, before)
+        quarters = _quarters_to_load(instance, market, now=source, before=None if full else before)
         (settings.state_dir / _SOURCE).unlink(missing_ok=True)  # an interrupted load is loaded again
-        for job, tags in _steps(market, quarters, without=set(unreachable)):
+        # An estimate is filed under the settlement to come: it may have been known a quarter earlier.
+        earlier = 0 if source == before and not full else 1
+        for job, tags in _steps(market, quarters, featured_earlier=earlier, without=set(unreachable)):
+            if job == REFERENCE:
+                _print_changes(lake, versions)
             _execute(definitions, job, tags=tags, instance=instance)
     if not unreachable:
         _remember(settings, source)
@@ -69,7 +79,7 @@ def _fetched(settings: Settings) -> tuple[Market, Mapping[str, str]]:
     with local_testnet(settings) as running:
         market = running.open_market()
         console.print(f"[bold]{market.label}[/]  state in {settings.state_dir}", soft_wrap=True)
-        if not isinstance(market, VenueMarket):
+        if not isinstance(market, FetchedMarket):
             return market, {}
         report = fetch_with_progress(market)
     print_report(report)
@@ -78,17 +88,20 @@ def _fetched(settings: Settings) -> tuple[Market, Mapping[str, str]]:
             f"{unreachable_venues(report)}, and a differential needs two: "
             "check the connection, or choose others by FUNDING_VENUES"
         )
-    return replace(market, asks=False), report.unreachable
+    return market.landed_only(), report.unreachable
 
 
 def _steps(
-    market: Market, quarters: Sequence[str], *, without: set[str]
+    market: Market, quarters: Sequence[str], *, featured_earlier: int, without: set[str]
 ) -> list[tuple[str, Mapping[str, str]]]:
     """Jobs in order, with the run tags that choose their partitions.
 
+    Features are made from `featured_earlier` quarters before those that are loaded.
     All venues load in one run; when some are left `without`, each other one loads in a run of its own.
     """
     keys = market_partitions(market.span()).get_partition_keys()
+    every = quarter_partitions(market.span()).get_partition_keys()
+    featured = every[max(every.index(quarters[0]) - featured_earlier, 0) :]
     chosen = [key for key in keys if key.split("|")[0] in set(quarters)]
     loads = [chosen]
     if without:
@@ -97,7 +110,7 @@ def _steps(
     return [
         *((LOAD, _range(load)) for load in loads),
         (REFERENCE, {}),
-        (BUILD_FEATURES, _range(quarters)),
+        (BUILD_FEATURES, _range(featured)),
         (RESEARCH, {}),
     ]
 
@@ -157,15 +170,43 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
     return "no step says why; see the run in the web UI (`make up`)"
 
 
-def _source(settings: Settings, market: Market) -> Source:
-    """What tables are made from: the code and decision grid, and a digest of the raw rows by quarter."""
+def _source(settings: Settings, market: Market, before: Source | None) -> Source:
+    """What tables are made from: the code and decision grid, the files, and a digest of the rows by quarter.
+
+    Where no file of a folder has changed since `before` its rows are not read for it.
+    """
     span = market.span()
+    grid = f"{settings.rebalance_every_hours} h, horizon {settings.horizon_hours} h"
+    columns = {name: [*made.schema.columns] for name, made in MADE_FROM_RAW.items()}
+    schemas = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:8]
+    made_by = f"{__version__}, schemas {schemas}, {grid}, {', '.join(span.venues)}; {settings.coins}"
+    files = {}
+    if isinstance(market, RecordedMarket):
+        files = {file.name: file.digest for file in market.files()}
+        _print_files(files, {} if before is None else before.get("files", {}))
+    if before is not None and files and (before["made_by"], before.get("files")) == (made_by, files):
+        return before
     digests: dict[str, str] = {}
     for quarter in quarter_partitions(span).get_partition_keys():
         selection = selection_of([f"{quarter}|{venue}" for venue in span.venues])
         digests[quarter] = market.digest(start=selection.start, end=selection.end)
-    grid = f"{settings.rebalance_every_hours} h, horizon {settings.horizon_hours} h"
-    return {"made_by": f"{__version__}, {grid}, {', '.join(span.venues)}", "quarters": digests}
+    return {"made_by": made_by, "files": files, "quarters": digests}
+
+
+def _print_files(now: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """Which files of a folder are not those of the last run."""
+    for name in sorted({*now, *before}):
+        if now.get(name) != before.get(name):
+            word = "new" if name not in before else "changed" if name in now else "withdrawn"
+            console.print(f"  {word:<9}  {name}", soft_wrap=True)
+
+
+def _print_changes(lake: Lake, versions: Mapping[str, int | None]) -> None:
+    """Rows that came, changed and left with this load, by table."""
+    console.print("\n[bold]rows[/]")
+    for name, version in versions.items():
+        found = row_changes(lake, MADE_FROM_RAW[name].schema, since=version)
+        console.print(f"  {name:<18} {found.came:,} came, {found.changed:,} changed, {found.left:,} left")
 
 
 def _source_before(settings: Settings) -> Source | None:

@@ -10,6 +10,8 @@ from rich.table import Table
 from funding_pipeline.commands.console import console
 from funding_pipeline.core.horizons import horizon_text
 from funding_pipeline.core.market import Market
+from funding_pipeline.core.tables import MADE_UP
+from funding_pipeline.defs.decision import DECISION_FEATURES
 from funding_pipeline.defs.market_state import REGIMES
 from funding_pipeline.defs.model_history import model_history
 from funding_pipeline.defs.models import LATEST, SKILL
@@ -47,17 +49,22 @@ def print_summary(settings: Settings, market: Market, *, seconds: float) -> None
 
 def _print_data(lake: Lake, market: Market) -> None:
     span = market.span()
-    settled = lake.scan("settled_funding").select("venue", "symbol").collect()
+    settled = lake.scan("settled_funding").select("venue", "symbol", MADE_UP).collect()
+    funded = settled.select("venue", "symbol").unique()
     instruments = lake.scan("instruments").collect()
     listed = instruments.select("venue", "symbol").unique()
     quarantined = lake.scan("quarantine").select(pl.len()).collect().item()
     console.print(
         f"[bold]data[/]    {span.start:%Y-%m-%d} to {span.end:%Y-%m-%d %H:%M} UTC, "
         f"{len(span.venues)} venues, {listed.height} instruments of "
-        f"{instruments['base'].n_unique()} bases, {settled.unique().height} with settled funding, "
+        f"{instruments['base'].n_unique()} bases, {funded.height} with settled funding, "
         f"{settled.height:,} settlements, "
         f"{quarantined} rows quarantined"
     )
+    invented, decision = int(settled[MADE_UP].sum()), lake.scan(DECISION_FEATURES).collect()
+    if invented or decision[MADE_UP].any():
+        rests = f", the newest decision rests on such rows: {'yes' if decision[MADE_UP].any() else 'no'}"
+        console.print(f"[bold]made up[/] {invented:,} of {settled.height:,} settlements{rests}")
 
 
 def _print_skill(lake: Lake, planning_hours: int) -> None:

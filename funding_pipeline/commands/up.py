@@ -20,15 +20,15 @@ from funding_pipeline.commands.local_testnet import (
     await_testnet,
     child_environment,
     command_of_testnet,
-    is_served,
+    is_running,
     log_of_testnet,
-    port_for_testnet,
 )
 from funding_pipeline.commands.paper_accounts import paper_environment, share_usd
 from funding_pipeline.commands.supervision import Service, Supervisor
 from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.defs.features import FEATURES
 from funding_pipeline.market.choice import MarketTime, market_time
+from funding_pipeline.market.continued import ContinuedMarket
 from funding_pipeline.settings import Settings, project_root
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.trading.governance_actions import open_journal
@@ -39,12 +39,16 @@ LOOPBACK = "127.0.0.1"
 
 def start_web_ui(settings: Settings) -> int:
     """Serve on 127.0.0.1 only, until Ctrl-C or until Dagster ends; the exit code."""
+    settings = settings.to_trade()
     market = settings.open_market()
     home = prepare_home(settings)
     if _in_use(settings.web_port):
         raise SettingsError(f"{_address(settings)} is in use: set FUNDING_WEB_PORT to a free port")
     with _only_one(settings.state_dir):
         _say(f"[bold]{market.label}[/]  state in {home.parent}")
+        if isinstance(market, ContinuedMarket):
+            end = market.recorded.span().end
+            _say(f"from {end:%Y-%m-%d %H:%M} UTC, the end of the folder, every row is made up by the testnet")
         supervisor = Supervisor(lambda text: _say(escape(text)))
         try:
             settings = _with_testnet(settings, supervisor)
@@ -60,17 +64,18 @@ def start_web_ui(settings: Settings) -> int:
 
 def _with_testnet(settings: Settings, supervisor: Supervisor) -> Settings:
     """Settings whose testnet is running: one of this market that is there already, or one of ours."""
-    if not settings.uses_testnet:
+    testnet = settings.testnet
+    if testnet is None:
         return settings
-    if is_served(settings):
-        _say(f"local testnet on {LOOPBACK}:{settings.testnet_port}, running already: it keeps its own speed")
-        return settings
-    port, speed, log = port_for_testnet(settings), settings.testnet_speed, log_of_testnet(settings)
-    command = command_of_testnet(port=port, speed=speed)
+    if is_running(testnet):
+        _say(f"local testnet on {LOOPBACK}:{testnet.port}, running already: it keeps its own speed")
+        return settings.model_copy(update={"testnet_port": testnet.port})
+    speed, log = settings.testnet_speed, log_of_testnet(settings)
+    command = command_of_testnet(speed=speed)
     process = supervisor.start(
         Service("local testnet", command, child_environment(settings), log, patience_seconds=5)
     )
-    await_testnet(process, port=port, log=log)
+    port = await_testnet(process, testnet, log=log)
     hint = "" if speed != 1 else "; `make up SPEED=60` plays an hour in a minute"
     _say(f"local testnet on {LOOPBACK}:{port} at speed {speed:g}{hint}")
     return settings.model_copy(update={"testnet_port": port})
@@ -84,7 +89,7 @@ def _trading(settings: Settings, supervisor: Supervisor, environment: Mapping[st
         _say(f"no trading, and so no guard: {escape(str(error))}")
         return {}
     venues = setup.venues
-    loosen(setup, market_time(settings.testnet_port if settings.uses_testnet else None))
+    loosen(setup, market_time(settings.testnet))
     if not Lake(str(settings.state_dir / "lake")).exists(FEATURES):
         _say("nothing is loaded yet: rebalances begin when `make run` has been through once")
     keys = paper_environment(settings)

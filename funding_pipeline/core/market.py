@@ -11,7 +11,7 @@ from typing import Protocol
 
 import polars as pl
 
-from funding_pipeline.core.tables import UTC
+from funding_pipeline.core.tables import MADE_UP, UTC
 
 RawSchema = Mapping[str, pl.DataType | type[pl.DataType]]
 
@@ -148,7 +148,7 @@ class Market(Protocol):
         ...
 
     def read(self, table: str, *, venues: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
-        """Rows of a raw `table` (a key of RAW_TABLES) with `start <= event time < end`.
+        """Rows of a raw `table` (a key of RAW_TABLES) with `start <= event time < end`, and MADE_UP.
 
         A table that the market does not have is an empty frame with the table's schema.
         Raises MarketDataError naming file and column or row where the source is broken.
@@ -158,6 +158,16 @@ class Market(Protocol):
     def digest(self, *, start: datetime, end: datetime) -> str:
         """A text that changes when a row with an event time in [start, end) changes, comes or goes."""
         ...
+
+
+def raw_columns(table: str) -> RawSchema:
+    """Columns of what a market gives and of the stored raw table: those of a file, and MADE_UP."""
+    return {**RAW_TABLES[table], MADE_UP: pl.Boolean}
+
+
+def marked(rows: pl.DataFrame, *, is_made_up: bool) -> pl.DataFrame:
+    """Raw `rows` that say whether they were made up."""
+    return rows.with_columns(pl.lit(is_made_up).alias(MADE_UP))
 
 
 def rows_digest(market: Market, *, start: datetime, end: datetime) -> str:

@@ -17,14 +17,19 @@ import polars as pl
 from funding_pipeline.core.errors import SchemaError
 
 UTC = pl.Datetime("us", "UTC")
+MADE_UP = "is_made_up"
+"""Column of every raw and normalized fact: true where a simulation or the local testnet invented the row."""
+MARK = pl.col(f"^{MADE_UP}$")
+"""That column where a frame has it: what a gateway gives has not, and is not made up."""
 
 
 @dataclass(frozen=True)
 class TableSchema:
     """A normalized table: `columns` in order, unique `key`, the column that dates a row.
 
-    `nullable` lists the columns that may be null; every other column never is.
-    `descriptions` has one text per column, with its unit.
+    `nullable` lists the columns that may be null; every other column never is. `is_made_up` is false
+    where a frame does not state it: what invents rows marks them. `descriptions` has one text per column,
+    with its unit.
     """
 
     name: str
@@ -44,19 +49,26 @@ class TableSchema:
         Column order and float/integer width are mended; a missing column, a wrong type or a null
         where none may be is an error.
         """
-        missing = [name for name in self.columns if name not in frame.columns]
-        if missing:
-            raise SchemaError(f"table {self.name}: missing column(s) {', '.join(missing)}")
-        try:
-            out = frame.select(pl.col(name).cast(dtype) for name, dtype in self.columns.items())
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).splitlines()[0]
-            raise SchemaError(f"table {self.name}: wrong column type: {reason}") from error
+        out = self.typed(frame)
         nulls = out.select(pl.col(c).null_count() for c in self.columns if c not in self.nullable)
         bad = [name for name, count in nulls.row(0, named=True).items() if count] if nulls.width else []
         if bad:
             raise SchemaError(f"table {self.name}: null in column(s) {', '.join(bad)}")
         return out.sort(self.key)
+
+    def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The columns of this table in order and with their types, nulls and order of rows as they are."""
+        if MADE_UP in self.columns:
+            stated = pl.col(MADE_UP) if MADE_UP in frame.columns else pl.lit(None, dtype=pl.Boolean)
+            frame = frame.with_columns(stated.fill_null(value=False).alias(MADE_UP))
+        missing = [name for name in self.columns if name not in frame.columns]
+        if missing:
+            raise SchemaError(f"table {self.name}: missing column(s) {', '.join(missing)}")
+        try:
+            return frame.select(pl.col(name).cast(dtype) for name, dtype in self.columns.items())
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).splitlines()[0]
+            raise SchemaError(f"table {self.name}: wrong column type: {reason}") from error
 
 
 def _schema(
@@ -80,6 +92,7 @@ def _schema(
 _VENUE = (pl.String, "exchange, lower case")
 _SYMBOL = (pl.String, "unified name as in ccxt, e.g. BTC/USDT:USDT")
 _KNOWN_AT = (UTC, "UTC; the first moment at which a decision may use this row")
+_MADE_UP = (pl.Boolean, "true: invented by a simulation or the local testnet; false: of a venue or folder")
 
 INSTRUMENTS = _schema(
     "instruments",
@@ -142,6 +155,7 @@ SETTLED_FUNDING = _schema(
         "rate": (pl.Float64, "fraction of notional per settlement; positive: longs pay shorts"),
         "interval_hours": (pl.Float64, "hours that the payment covers; null: cannot be told from the gaps"),
         "known_at": _KNOWN_AT,
+        MADE_UP: _MADE_UP,
     },
 )
 
@@ -157,6 +171,7 @@ ESTIMATED_FUNDING = _schema(
         "rate": (pl.Float64, "the venue's estimate, fraction of notional per settlement; not a payment"),
         "interval_hours": (pl.Float64, "hours between settlements as announced"),
         "known_at": _KNOWN_AT,
+        MADE_UP: _MADE_UP,
     },
 )
 
@@ -192,6 +207,7 @@ PRICES = _schema(
         "close": (pl.Float64, "quote units per quoted base unit"),
         "volume": (pl.Float64, "as reported by the venue, in its own units"),
         "known_at": _KNOWN_AT,
+        MADE_UP: _MADE_UP,
     },
 )
 
@@ -224,6 +240,7 @@ ORDER_BOOK_DEPTH = _schema(
             "fill below mid for 100,000 USD, bp; null: book too thin",
         ),
         "known_at": _KNOWN_AT,
+        MADE_UP: _MADE_UP,
     },
 )
 
@@ -242,6 +259,7 @@ TRADE_FLOW = _schema(
         "imbalance": (pl.Float64, "(buys - sells) / (buys + sells) by quantity, -1 to 1"),
         "last_price": (pl.Float64, "last trade price in the window, quote units"),
         "known_at": _KNOWN_AT,
+        MADE_UP: _MADE_UP,
     },
 )
 
@@ -255,6 +273,7 @@ OPEN_INTEREST = _schema(
         "observed_at": (UTC, "UTC"),
         "open_interest_base": (pl.Float64, "open contracts in quoted base units"),
         "known_at": _KNOWN_AT,
+        MADE_UP: _MADE_UP,
     },
 )
 

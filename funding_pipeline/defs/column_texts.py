@@ -47,6 +47,7 @@ COLUMN_TEXTS = {
     "horizon_hours": "the row is about (as_of, as_of + horizon]",
     "id": "the venue's own number of the trade",
     "interval_hours": "hours between settlements, as recorded",
+    "is_made_up": "true: the row was invented by a simulation or the local testnet, or rests on one that was",
     "judged_at": "UTC; when the plan was judged",
     "kind": "as the venue names it: settled or predicted; trade, mark, index or spot",
     "known_at": "UTC; the first moment at which a decision may use this row",

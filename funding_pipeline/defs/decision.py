@@ -4,7 +4,6 @@ In a rebalance the decision time is now, on the venues' clock, and everything is
 the last months. Otherwise it is the newest time of the feature panel, and the stored tables are read.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -20,8 +19,8 @@ from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.features import FEATURES, read_features
 from funding_pipeline.features.panel import FEATURES_SCHEMA, build_features
+from funding_pipeline.market.continued import FetchedMarket
 from funding_pipeline.market.ingestion import IngestReport
-from funding_pipeline.market.venue_market import VenueMarket
 from funding_pipeline.market_data.normalization import normalized_market
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.storage.market_tables import read_market_tables
@@ -70,7 +69,7 @@ def market_freshness(
     A venue that cannot be reached costs its own rows only; the reason is in its row.
     """
     now, report = market_now(market), IngestReport()
-    if isinstance(market, VenueMarket):
+    if isinstance(market, FetchedMarket):
         report = market.fetch(start=now - LOOK_BACK)
         now = market_now(market)
     frame = _freshness(market, now=now, problems=report.unreachable)
@@ -125,6 +124,7 @@ def decision_features(
     return dg.MaterializeResult(
         metadata={
             **md.stored(DECISION_FEATURES, version, rows=frame.height, market_label=market.label),
+            **md.made_up(frame),
             "as_of": as_of.isoformat(),
         }
     )
@@ -146,8 +146,8 @@ def decision_tables(market: Market, as_of: datetime) -> MarketTables:
 
 def market_now(market: Market) -> datetime:
     """The venues' time where the market is fetched from them, else the end of its rows."""
-    return (market.end() if isinstance(market, VenueMarket) else market.span().end).astimezone(UTC)
+    return (market.end() if isinstance(market, FetchedMarket) else market.span().end).astimezone(UTC)
 
 
 def _landed_only(market: Market) -> Market:
-    return replace(market, asks=False) if isinstance(market, VenueMarket) else market
+    return market.landed_only() if isinstance(market, FetchedMarket) else market

@@ -10,7 +10,7 @@ from funding_pipeline.core.clock import decision_schedule, first_and_last
 from funding_pipeline.core.horizons import horizons_with
 from funding_pipeline.core.market import Market
 from funding_pipeline.defs import metadata as md
-from funding_pipeline.defs.partitions import quarter_after, quarter_start
+from funding_pipeline.defs.partitions import quarter_after, quarter_partitions, quarter_start
 from funding_pipeline.features.catalog import LOOKBACK_HOURS
 from funding_pipeline.features.labels import LABELS_SCHEMA, realised_funding
 from funding_pipeline.features.panel import build_features
@@ -75,7 +75,8 @@ def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         frame = build_features(tables, as_of=times).with_columns(
             quarter=pl.col("as_of").dt.truncate("1q").dt.strftime("%Y-%m")
         )
-        version = lake.replace_quarters(FEATURES, frame, quarters=context.partition_keys)
+        every = quarter_partitions(market.span()).get_partition_keys()
+        version = lake.replace_quarters(FEATURES, frame, quarters=context.partition_keys, of=every)
         counts = dict(frame.group_by("quarter").len().iter_rows())
         for key in context.partition_keys:
             context.add_asset_metadata({"dagster/partition_row_count": counts.get(key, 0)}, partition_key=key)
@@ -84,7 +85,10 @@ def _feature_panel(quarters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             partition_key=context.partition_keys[-1],
         )
         return dg.MaterializeResult(
-            metadata=md.stored(FEATURES, version, rows=frame.height, market_label=market.label)
+            metadata={
+                **md.stored(FEATURES, version, rows=frame.height, market_label=market.label),
+                **md.made_up(frame),
+            }
         )
 
     return funding_features

@@ -1,6 +1,7 @@
 """Layer 1: raw rows as the market gives them, and the normalized tables made of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 
 import dagster as dg
 import polars as pl
@@ -12,6 +13,7 @@ from funding_pipeline.core.market import (
     RAW_LEVERAGE_TIERS,
     RAW_TABLES,
     Market,
+    raw_columns,
 )
 from funding_pipeline.core.tables import (
     FUNDING_INTERVALS,
@@ -19,12 +21,13 @@ from funding_pipeline.core.tables import (
     LEVERAGE_TIERS,
     QUARANTINE,
     REFUSED_SERIES,
-    TableSchema,
 )
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.partitions import (
     UNKNOWN_VENUE,
+    UNPLACED,
     PartitionSelection,
+    every_partition,
     selection_of,
     with_partition,
 )
@@ -35,7 +38,6 @@ from funding_pipeline.market_data.normalization import (
     MADE_FROM_RAW,
     listed_instruments,
     normalize,
-    raw_event_time,
 )
 from funding_pipeline.market_data.normalization import settled_funding as settled_candidates
 from funding_pipeline.market_data.series_checks import refused_series as find_refused_series
@@ -44,6 +46,8 @@ from funding_pipeline.storage.lake import Lake, partitions_predicate
 from funding_pipeline.storage.market_tables import sound_rows
 
 GROUP = "market_data"
+# A settlement stamped just before a quarter is the one at its first moment.
+_ROUNDING = timedelta(minutes=1)
 REFERENCE_TABLES = tuple(
     table.name for table in (INSTRUMENTS, REFUSED_SERIES, FUNDING_INTERVALS, LEVERAGE_TIERS, QUARANTINE)
 )
@@ -89,20 +93,30 @@ def _raw_asset(table: str, partitions: dg.PartitionsDefinition[str]) -> dg.Asset
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
         kinds={"polars", "deltalake"},
-        metadata={"dagster/column_schema": md.columns_of(RAW_TABLES[table])},
+        metadata={"dagster/column_schema": md.columns_of(raw_columns(table))},
     )
     def raw(
         context: dg.AssetExecutionContext, market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:
-        selection = selection_of(context.partition_keys)
-        rows = market.read(table, venues=selection.venues, start=selection.start, end=selection.end)
-        placed = _inside(with_partition(rows, pl.col(RAW_EVENT_TIME[table])), selection)
+        selection, span = selection_of(context.partition_keys), market.span()
+        rows = market.read(
+            table, venues=selection.venues, start=selection.start - _ROUNDING, end=selection.end
+        )
+        moment = pl.col(RAW_EVENT_TIME[table])
+        nominal = moment.dt.round("1m") if table == "funding_rates" else moment
+        placed = _inside(with_partition(rows, nominal), selection)
         version = lake.replace_partitions(
-            f"raw_{table}", placed, partitions=selection.with_unplaced(market.span().venues)
+            f"raw_{table}",
+            placed,
+            partitions=selection.with_unplaced(span.venues),
+            of=every_partition(span),
         )
         _count_partitions(context, placed)
         return dg.MaterializeResult(
-            metadata=md.stored(f"raw_{table}", version, rows=placed.height, market_label=market.label)
+            metadata={
+                **md.stored(f"raw_{table}", version, rows=placed.height, market_label=market.label),
+                **md.made_up(placed),
+            }
         )
 
     return raw
@@ -124,17 +138,26 @@ def _normalized_asset(name: str, partitions: dg.PartitionsDefinition[str]) -> dg
     def table(
         context: dg.AssetExecutionContext, market: dg.ResourceParam[Market], lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:
-        selection = selection_of(context.partition_keys)
-        partitions = selection.with_unplaced(market.span().venues)
-        accepted, refused = normalize(name, _read_raw(lake, made.raw, partitions))
-        placed = with_partition(accepted, raw_event_time(made.schema))
-        version = lake.replace_partitions(name, placed, partitions=partitions)
-        _keep_refused(lake, made.schema, refused, partitions=partitions)
+        span = market.span()
+        partitions, of = (
+            selection_of(context.partition_keys).with_unplaced(span.venues),
+            every_partition(span),
+        )
+        placed, refused = _normalize_by_quarter(name, _read_raw(lake, made.raw, partitions))
+        version = lake.replace_partitions(name, placed, partitions=partitions, of=of)
+        lake.replace_partitions(
+            QUARANTINE.name,
+            _with_known_venue(refused, span.venues),
+            partitions=partitions,
+            of=of,
+            where={"table_name": name},
+        )
         _count_partitions(context, placed)
-        _draw(context, name, accepted, market)
+        _draw(context, name, placed.select(*made.schema.columns), market)
         return dg.MaterializeResult(
             metadata={
                 **md.stored(name, version, rows=placed.height, market_label=market.label),
+                **md.made_up(placed),
                 "quarantined_rows": refused.height,
             }
         )
@@ -145,27 +168,34 @@ def _normalized_asset(name: str, partitions: dg.PartitionsDefinition[str]) -> dg
 def _inside(frame: pl.DataFrame, selection: PartitionSelection) -> pl.DataFrame:
     """Rows of the selected partitions, and those that no partition can hold."""
     chosen = frame.join(selection.frame(), on=["venue", "quarter"], how="semi")
-    unplaced = pl.col("quarter").eq("unplaced") | pl.col("venue").eq("unknown")
-    return pl.concat([chosen, frame.filter(unplaced).with_columns(quarter=pl.lit("unplaced"))])
+    unplaced = pl.col("quarter").eq(UNPLACED) | pl.col("venue").eq(UNKNOWN_VENUE)
+    return pl.concat([chosen, frame.filter(unplaced).with_columns(quarter=pl.lit(UNPLACED))])
 
 
 def _read_raw(lake: Lake, raw: str, partitions: Sequence[tuple[str, str]]) -> pl.DataFrame:
     wanted = pl.sql_expr(partitions_predicate(partitions))
     named = pl.when(pl.col("venue") != UNKNOWN_VENUE).then(pl.col("venue")).alias("venue")
-    return lake.scan(f"raw_{raw}").filter(wanted).drop("quarter").with_columns(named).collect()
+    return lake.scan(f"raw_{raw}").filter(wanted).with_columns(named).collect()
 
 
-def _keep_refused(
-    lake: Lake, table: TableSchema, refused: pl.DataFrame, *, partitions: Sequence[tuple[str, str]]
-) -> None:
-    """Store what a table refused, under that table's name, replacing an earlier verdict."""
-    placed = with_partition(refused, pl.col("event_time"))
-    inside = pl.DataFrame(partitions, schema=["venue", "quarter"], orient="row")
-    strays = placed.join(inside, on=["venue", "quarter"], how="anti").with_columns(
-        quarter=pl.lit("unplaced"), venue=pl.lit("unknown")
+def _normalize_by_quarter(table: str, raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Accepted and refused rows with the column `quarter`, that of the raw rows they are made of."""
+    accepted: list[pl.DataFrame] = []
+    refused: list[pl.DataFrame] = []
+    # At least one: tables without a row have columns all the same.
+    for quarter in sorted(raw["quarter"].unique()) or [UNPLACED]:
+        rows = raw.filter(pl.col("quarter") == quarter).drop("quarter")
+        for frames, frame in zip((accepted, refused), normalize(table, rows), strict=True):
+            frames.append(frame.with_columns(quarter=pl.lit(quarter)))
+    return pl.concat(accepted), pl.concat(refused)
+
+
+def _with_known_venue(refused: pl.DataFrame, venues: Sequence[str]) -> pl.DataFrame:
+    """A refused row that names none of the market's venues is filed under `unknown`."""
+    is_known = pl.col("venue").is_in(list(venues))
+    return refused.with_columns(
+        pl.when(is_known).then("venue").otherwise(pl.lit(UNKNOWN_VENUE)).alias("venue")
     )
-    kept = pl.concat([placed.join(inside, on=["venue", "quarter"], how="semi"), strays])
-    lake.replace_partitions(QUARANTINE.name, kept, partitions=partitions, where={"table_name": table.name})
 
 
 def _count_partitions(context: dg.AssetExecutionContext, placed: pl.DataFrame) -> None:

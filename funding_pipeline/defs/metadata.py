@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from funding_pipeline.core.market import Market
-from funding_pipeline.core.tables import TableSchema
+from funding_pipeline.core.tables import MADE_UP, TableSchema
 from funding_pipeline.defs.column_texts import COLUMN_TEXTS
 from funding_pipeline.features.panel import FEATURE_DOCS, FEATURES_SCHEMA
 from funding_pipeline.reporting import plots
@@ -98,6 +98,11 @@ def rounded(value: Any) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return float(f"{value:.4g}") if abs(value) < 1e4 else round(value)
     return value
+
+
+def made_up(rows: pl.DataFrame) -> dict[str, Any]:
+    """How many of the rows a simulation or the local testnet invented, or rest on such rows."""
+    return {"made_up_rows": int(rows[MADE_UP].sum())}
 
 
 def stored(table: str, version: int, *, rows: int, market_label: str) -> dict[str, Any]:

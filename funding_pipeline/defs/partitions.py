@@ -81,6 +81,11 @@ class PartitionSelection:
         return pl.DataFrame(self.partitions, schema={"venue": pl.String, "quarter": pl.String}, orient="row")
 
 
+def every_partition(span: MarketSpan) -> tuple[Partition, ...]:
+    """All that the market has, the unplaced ones too: what else is stored has been withdrawn."""
+    return selection_of(market_partitions(span).get_partition_keys()).with_unplaced(span.venues)
+
+
 def selection_of(keys: Sequence[str]) -> PartitionSelection:
     """Selection of Dagster partition keys such as `2025-07|binance`."""
     pairs = (key.split("|", 1) for key in keys)

@@ -26,14 +26,14 @@ _kept_setups: dict[str, TradingSetup] = {}
 
 def clock_of(settings: Settings) -> MarketTime | None:
     """The venues' time as these settings have it: one request to the testnet, or the machine's clock."""
-    return market_time(settings.testnet_port if settings.uses_testnet else None)
+    return market_time(settings.testnet)
 
 
 def absent_testnet(settings: Settings) -> str:
     """Why there is no time, and what to do."""
     return (
-        f"no local testnet answers on 127.0.0.1:{settings.testnet_port}: start all by `make up`, or one by "
-        "`funding-pipeline testnet`"
+        f"no local testnet answers on 127.0.0.1:{settings.own_testnet.port} for this market and home: start "
+        "all by `make up`, or one by `funding-pipeline testnet`"
     )
 
 

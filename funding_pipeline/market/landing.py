@@ -132,13 +132,14 @@ class Landing:
                 yield Landed(series, *window, datetime.fromisoformat(told[_FETCHED_AT]))
 
     def fingerprint(self, *, start: datetime, end: datetime) -> str:
-        """Changes when a file that touches [start, end) is added: what was made of them is out of date."""
-        names = []
+        """Changes when a file that touches [start, end) comes, goes or has other content."""
+        digest = hashlib.sha256()
         for path in sorted(self.folder.glob("*/*/*/*/*.parquet")):
             window = _window(path)
             if window is not None and window[0] < end and window[1] > start:
-                names.append(str(path.relative_to(self.folder)))
-        return hashlib.sha256("\n".join(names).encode()).hexdigest()
+                digest.update(str(path.relative_to(self.folder)).encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
 
     def _scan(self, path: Path, schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.LazyFrame:
         return pl.scan_parquet(path, schema=schema, missing_columns="insert")

@@ -4,6 +4,7 @@ What lives here: finding, checking and reading the files. What does not: judging
 (`market_data.quality`) or giving them their normalized form (`market_data.normalization`).
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,17 @@ from pathlib import Path
 
 import polars as pl
 
-from funding_pipeline.core.errors import MarketDataError
-from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, MarketSpan, rows_digest
+from funding_pipeline.core.errors import MarketDataError, UnknownInstrumentError
+from funding_pipeline.core.market import (
+    RAW_EVENT_TIME,
+    RAW_TABLES,
+    MarketSpan,
+    marked,
+    raw_columns,
+    rows_digest,
+)
+from funding_pipeline.market_data.instruments import parse_symbol
+from funding_pipeline.market_data.intervals import CONTEXT, intervals_since
 
 _FILES = {
     "funding_rates": "funding_rates.parquet",
@@ -30,10 +40,25 @@ _OPTIONAL_COLUMNS = frozenset({"venue_time", "id", "open", "high", "low", "volum
 
 
 @dataclass(frozen=True)
+class RecordedFile:
+    """A file of the folder: its name, its rows, and the SHA-256 of its content."""
+
+    name: str
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class RecordedMarket:
-    """History in `folder`: `funding_rates.parquet` must be there, every other file may be missing."""
+    """History in `folder`: `funding_rates.parquet` must be there, every other file may be missing.
+
+    `venues`, `coins`: what to read of it; empty and None: everything. A symbol that no base can be read off
+    comes with every choice of coins, so that it ends in quarantine rather than in silence.
+    """
 
     folder: Path
+    venues: tuple[str, ...] = ()
+    coins: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
@@ -77,23 +102,42 @@ class RecordedMarket:
         start = funded[0].replace(hour=0, minute=0, second=0, microsecond=0)
         last = max(edge[1] for edge in edges if edge is not None)
         end = last.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        return MarketSpan(start=start, end=end, venues=tuple(sorted(venues)))
+        return MarketSpan(start=start, end=end, venues=tuple(sorted(self.venues or venues)))
 
     def read(self, table: str, *, venues: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
         """Rows of `table` with `start <= event time < end`; rows without a time come with every read.
 
         A row that names no venue or no time cannot be placed; it is given to the caller all the
-        same, so that it ends in quarantine rather than in silence.
+        same, so that it ends in quarantine rather than in silence. An interval that the file does not state
+        is read off the gaps.
         """
+        if table == "funding_rates":
+            return intervals_since(self._read(table, venues, start - CONTEXT, end), start)
+        return self._read(table, venues, start, end)
+
+    def _read(self, table: str, venues: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
         event_time = pl.col(RAW_EVENT_TIME[table])
         inside = (event_time >= start) & (event_time < end) & pl.col("venue").is_in(list(venues))
         unplaced = event_time.is_null() | pl.col("venue").is_null()
         frames = [_collect(_scan(path, table).filter(inside | unplaced), path) for path in self._paths(table)]
-        return pl.concat(frames) if frames else pl.DataFrame(schema=dict(RAW_TABLES[table]))
+        if not frames:
+            return pl.DataFrame(schema=dict(raw_columns(table)))
+        return marked(self._of_coins(pl.concat(frames)), is_made_up=False)
+
+    def files(self) -> list[RecordedFile]:
+        """Every file that is read, by name. Raises MarketDataError where one cannot be read."""
+        return [_file(path, table) for table in RAW_TABLES for path in self._paths(table)]
 
     def digest(self, *, start: datetime, end: datetime) -> str:
         """Digest of the rows with `start <= event time < end`."""
         return rows_digest(self, start=start, end=end)
+
+    def _of_coins(self, rows: pl.DataFrame) -> pl.DataFrame:
+        if self.coins is None:
+            return rows
+        symbols = rows["symbol"].drop_nulls().unique()
+        unwanted = [symbol for symbol in symbols if (base := _base(symbol)) and base not in self.coins]
+        return rows.filter(pl.col("symbol").is_null() | ~pl.col("symbol").is_in(unwanted))
 
     def _paths(self, table: str) -> list[Path]:
         found = sorted(self.folder.glob(_FILES[table]))
@@ -101,6 +145,22 @@ class RecordedMarket:
             if not path.is_file():
                 raise MarketDataError(f"{path}: is no file; move it away or replace it by one")
         return found
+
+
+def _base(symbol: str) -> str | None:
+    try:
+        return parse_symbol(symbol).base
+    except UnknownInstrumentError:
+        return None
+
+
+def _file(path: Path, table: str) -> RecordedFile:
+    rows = _collect(_scan(path, table).select(pl.len()), path).item()
+    try:
+        with path.open("rb") as content:
+            return RecordedFile(path.name, rows, hashlib.file_digest(content, "sha256").hexdigest())
+    except OSError as error:
+        raise MarketDataError(_unreadable(path, error)) from error
 
 
 def _scan(path: Path, table: str) -> pl.LazyFrame:
@@ -135,7 +195,7 @@ def _edges(path: Path, table: str) -> tuple[datetime, datetime] | None:
         if not _OLDEST <= moment <= datetime.now(UTC) + timedelta(days=1):
             raise MarketDataError(
                 f"{path}: column {RAW_EVENT_TIME[table]} has {moment:%Y-%m-%d %H:%M}, before "
-                f"{_OLDEST:%Y} or in the future: mend or remove that row"
+                f"{_OLDEST:%Y} or in the future: correct or remove that row"
             )
     return first, last
 

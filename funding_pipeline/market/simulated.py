@@ -12,7 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from funding_pipeline.core.errors import MarketDataError, SettingsError
-from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, MarketSpan, rows_digest
+from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, MarketSpan, marked, rows_digest
 from funding_pipeline.market.simulation.books import order_books
 from funding_pipeline.market.simulation.calibration import CALIBRATED
 from funding_pipeline.market.simulation.candles import candles
@@ -74,9 +74,8 @@ class SimulatedMarket:
         if table not in RAW_TABLES:
             raise MarketDataError(f"table {table!r} is none of {', '.join(RAW_TABLES)}")
         event_time = pl.col(RAW_EVENT_TIME[table])
-        return self._table(table).filter(
-            pl.col("venue").is_in(list(venues)) & (event_time >= start) & (event_time < end)
-        )
+        inside = pl.col("venue").is_in(list(venues)) & (event_time >= start) & (event_time < end)
+        return marked(self._table(table).filter(inside), is_made_up=True)
 
     def digest(self, *, start: datetime, end: datetime) -> str:
         """Digest of the rows with `start <= event time < end`."""

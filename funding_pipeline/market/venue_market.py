@@ -5,25 +5,24 @@ venues' peculiarities (`venues`), or whose rows a testnet serves (`testnet`).
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 
 from funding_pipeline.core.errors import VenueUnavailableError
-from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, MarketSpan
+from funding_pipeline.core.market import RAW_TABLES, MarketSpan, marked
 from funding_pipeline.market.ingestion import IngestReport, Progress, Wanted, ingest
 from funding_pipeline.market.landing import Landing
 from funding_pipeline.market.replay import replay
 from funding_pipeline.market.visits import Visits
-from funding_pipeline.market_data.intervals import with_inferred_intervals
+from funding_pipeline.market_data.intervals import CONTEXT, intervals_since
 from funding_pipeline.venues.archive import BodyArchive
 from funding_pipeline.venues.connection import Connection
 from funding_pipeline.venues.registry import dialect_of
-
-_LONGEST_GAP = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,12 @@ class VenueMarket:
 
     @property
     def is_simulated(self) -> bool:
-        """True where the rows behind the testnet are made up."""
+        """True where the rows are made up: those of the local testnet."""
         return self.simulated
+
+    def landed_only(self) -> Self:
+        """The same rows as far as they have landed; no venue is asked."""
+        return replace(self, asks=False)
 
     def span(self) -> MarketSpan:
         """From `start` to the end of the current hour on the venues' clock; no venue is asked for it."""
@@ -96,7 +99,7 @@ class VenueMarket:
         return report
 
     def replay(self, *, progress: Progress) -> IngestReport:
-        """Make landed history anew from the kept bodies; no venue is asked."""
+        """Rebuild landed history from the kept bodies; no venue is asked."""
         dialects = [dialect_of(name) for name in self.span().venues]
         return replay(dialects, self.folder / "bodies", self._landing, progress=progress)
 
@@ -109,15 +112,17 @@ class VenueMarket:
             report = self.fetch(tables=(table,), venues=venues, start=start, end=end)
             if report.unreachable:
                 raise VenueUnavailableError("; ".join(report.unreachable.values()))
+        return marked(self._read(table, venues, start, end), is_made_up=self.simulated)
+
+    def _read(self, table: str, venues: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
         if table != "funding_rates":
             return self._landing.read(table, venues=venues, start=start, end=end)
-        # Where a venue does not tell an interval it is the gap, also to a settlement before `start`.
-        earlier = self._landing.read(table, venues=venues, start=start - _LONGEST_GAP, end=end)
-        moment = pl.col(RAW_EVENT_TIME[table])
-        return with_inferred_intervals(earlier).filter((moment >= start) | moment.is_null())
+        # Where a venue does not state an interval it is read off the gaps, also those before `start`.
+        earlier = self._landing.read(table, venues=venues, start=start - CONTEXT, end=end)
+        return intervals_since(earlier, start)
 
     def digest(self, *, start: datetime, end: datetime) -> str:
-        """Changes when rows of [start, end) have landed since."""
+        """Changes when rows of [start, end) have landed or changed since."""
         return self._landing.fingerprint(start=start, end=end)
 
     def _lacks(self, table: str, venues: Iterable[str], start: datetime, end: datetime) -> bool:

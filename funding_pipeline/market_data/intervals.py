@@ -1,6 +1,6 @@
 """Funding intervals, read off the settlements themselves: per settlement, and as effective-dated rows."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -74,6 +74,12 @@ def with_inferred_intervals(raw: pl.DataFrame) -> pl.DataFrame:
         .otherwise("venue_time"),
     )
     return pl.concat([filled.select(raw.columns), raw.filter(~settled | pl.col("kind").is_null())])
+
+
+def intervals_since(raw: pl.DataFrame, start: datetime) -> pl.DataFrame:
+    """`funding_rates` that were read from `CONTEXT` before `start`, with their intervals, from `start` on."""
+    moment = pl.col("settled_at")
+    return with_inferred_intervals(raw).filter((moment >= start) | moment.is_null())
 
 
 def _with_gaps(settled: pl.DataFrame) -> pl.DataFrame:

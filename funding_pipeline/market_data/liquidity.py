@@ -7,7 +7,7 @@ contract size is unknown keeps its relative measures and has null in the USD col
 import polars as pl
 
 from funding_pipeline.core.errors import UnknownInstrumentError
-from funding_pipeline.core.tables import ORDER_BOOK_DEPTH, TRADE_FLOW
+from funding_pipeline.core.tables import MARK, ORDER_BOOK_DEPTH, TRADE_FLOW
 from funding_pipeline.market_data.instruments import contract_size, parse_symbol
 
 _DEPTH_BAND = 1e-3  # 10 basis points to each side of mid
@@ -46,6 +46,7 @@ def order_book_depth(raw: pl.DataFrame) -> pl.DataFrame:
         pl.col("ask_impact_100k_bp").alias("impact_buy_100k_bp"),
         pl.col("bid_impact_100k_bp").alias("impact_sell_100k_bp"),
         pl.col("observed_at").alias("known_at"),
+        MARK,
     )
 
 
@@ -125,6 +126,7 @@ def trade_flow(raw: pl.DataFrame) -> pl.DataFrame:
             pl.when(known).then(pl.col("usd").filter(~pl.col("buys")).sum()).alias("sell_notional_usd"),
             ((bought - sold) / (bought + sold)).alias("imbalance"),
             pl.col("price").last().alias("last_price"),
+            MARK.any(),
         )
         .with_columns(known_at=pl.col("window_end"))
     )

@@ -14,9 +14,10 @@ from datetime import timedelta
 import polars as pl
 
 from funding_pipeline.core.errors import MarketDataError
-from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, Market, MarketSpan
+from funding_pipeline.core.market import RAW_TABLES, Market, MarketSpan
 from funding_pipeline.core.tables import (
     ESTIMATED_FUNDING,
+    MARK,
     OPEN_INTEREST,
     ORDER_BOOK_DEPTH,
     PRICES,
@@ -54,6 +55,7 @@ def settled_funding(raw: pl.DataFrame) -> pl.DataFrame:
         "rate",
         "interval_hours",
         pl.when(late).then("venue_time").otherwise(nominal).alias("known_at"),
+        MARK,
     )
 
 
@@ -80,6 +82,7 @@ def estimated_funding(raw: pl.DataFrame) -> pl.DataFrame:
         "rate",
         "interval_hours",
         pl.coalesce("venue_time", "settled_at").alias("known_at"),
+        MARK,
     )
 
 
@@ -99,6 +102,7 @@ def prices(raw: pl.DataFrame) -> pl.DataFrame:
         "close",
         "volume",
         close_time.alias("known_at"),
+        MARK,
     )
 
 
@@ -205,14 +209,3 @@ def normalized_market(market: Market, span: MarketSpan | None = None) -> Normali
 def market_tables(market: Market) -> MarketTables:
     """The normalized tables of a whole market, in memory."""
     return normalized_market(market).tables
-
-
-def raw_event_time(table: TableSchema) -> pl.Expr:
-    """The moment that decides which partition a normalized row belongs to: its raw event's."""
-    made = MADE_FROM_RAW[table.name]
-    if table is PRICES:
-        return pl.col("close_time") - pl.duration(minutes=(pl.col("timeframe_hours") * 60).cast(pl.Int64))
-    if table is TRADE_FLOW:
-        return pl.col("window_end") - pl.duration(microseconds=1)
-    renamed = {"settled_at": table.event_time}
-    return pl.col(renamed.get(RAW_EVENT_TIME[made.raw], table.event_time))

@@ -12,8 +12,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from funding_pipeline.core.errors import SchemaError
-from funding_pipeline.core.tables import PRICES, QUARANTINE, SETTLED_FUNDING, TableSchema
+from funding_pipeline.core.tables import MADE_UP, PRICES, QUARANTINE, SETTLED_FUNDING, TableSchema
 from funding_pipeline.market_data.bounds import (
     MAX_RATE_PER_8H,
     bounds_of,
@@ -46,12 +45,12 @@ class Quarantined:
 def quarantine_rows(table: TableSchema, frame: pl.DataFrame) -> Quarantined:
     """Judge every row of `frame`, which has the columns of `table` (others are dropped).
 
-    Rows equal in everything but `known_at` are one fact, known from the earliest. Rows that share a
-    key and disagree are all refused: nothing says which is right, a gap is visible downstream, and a
+    Rows equal in everything but `known_at` and `is_made_up` are one fact, known from the earliest. Rows that
+    share a key and disagree are all refused: nothing says which is right, a gap is visible downstream, and a
     wrong rate would be traded on. The result does not depend on row order. Raises SchemaError where
     a column is missing or has a wrong type.
     """
-    typed = _typed(table, frame)
+    typed = table.typed(frame)
     distinct = _merge_repeats(table, typed)
     judged = distinct.with_columns(_first_reason(table).alias("_reason"))
     judged = judged.with_columns(pl.coalesce("_reason", _conflict_reason(table)).alias("_reason"))
@@ -62,20 +61,10 @@ def quarantine_rows(table: TableSchema, frame: pl.DataFrame) -> Quarantined:
     return Quarantined(accepted, refused, merged=frame.height - distinct.height)
 
 
-def _typed(table: TableSchema, frame: pl.DataFrame) -> pl.DataFrame:
-    missing = [name for name in table.columns if name not in frame.columns]
-    if missing:
-        raise SchemaError(f"table {table.name}: missing column(s) {', '.join(missing)}")
-    try:
-        return frame.select(pl.col(name).cast(dtype) for name, dtype in table.columns.items())
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        raise SchemaError(f"table {table.name}: wrong column type: {reason}") from error
-
-
 def _merge_repeats(table: TableSchema, frame: pl.DataFrame) -> pl.DataFrame:
-    facts = [name for name in table.columns if name != "known_at" or name in table.key]
-    return frame.sort("known_at", nulls_last=True).unique(facts, keep="first", maintain_order=True)
+    facts = [name for name in table.columns if name not in ("known_at", MADE_UP) or name in table.key]
+    made_up = [MADE_UP] if MADE_UP in table.columns else []  # of equal facts the real one is kept
+    return frame.sort("known_at", *made_up, nulls_last=True).unique(facts, keep="first", maintain_order=True)
 
 
 def _first_reason(table: TableSchema) -> pl.Expr:

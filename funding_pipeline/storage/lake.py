@@ -47,6 +47,33 @@ class Lake:
         self._open(table)
         return pl.scan_delta(self.path(table), storage_options=self._options)
 
+    def replaced_since(self, table: str, version: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Rows of the files that left the table since `version`, and of those that came.
+
+        Rows that were written again as they were are in both; what no commit touched is in neither.
+        """
+        now = set(self._open(table).file_uris())
+        before = set(self._open(table, version).file_uris())
+        gone, come = sorted(before - now), sorted(now - before)
+        empty = self.scan(table).head(0).collect()
+        return self._read_files(gone, empty), self._read_files(come, empty)
+
+    def _read_files(self, uris: Sequence[str], empty: pl.DataFrame) -> pl.DataFrame:
+        """Rows of single files of a table, with the columns that are part of their paths."""
+        if not uris:
+            return empty
+        return pl.scan_parquet(
+            list(uris),
+            hive_partitioning=True,
+            hive_schema={
+                name: pl.String for name in ("table_name", *PARTITION_COLUMNS) if name in empty.columns
+            },
+            missing_columns="insert",
+            extra_columns="ignore",
+            schema=empty.schema,
+            storage_options=self._options,
+        ).collect()
+
     def replace(self, table: str, frame: pl.DataFrame) -> int:
         """Replace the whole table; returns the new version."""
         return self._write(table, frame, partition_by=None, predicate=None)
@@ -57,24 +84,35 @@ class Lake:
         frame: pl.DataFrame,
         *,
         partitions: Iterable[Partition],
+        of: Iterable[Partition] | None = None,
         where: Mapping[str, str] | None = None,
     ) -> int:
         """Replace the given (venue, quarter) partitions, also those without a row; returns the version.
 
-        `frame` has the columns `venue` and `quarter`. `where` names further partition columns with the
-        one value that is replaced. Raises StorageError if a row lies outside the given partitions.
+        `frame` has the columns `venue` and `quarter`. `of`: every partition that the source has; rows of
+        others leave with the same commit. `where` names further partition columns with the one value that
+        is replaced. Raises StorageError if a row lies outside the given partitions.
         """
         wanted = sorted(set(partitions))
         _require_inside(table, frame, wanted)
         fixed = [f"{column} = '{_quoted(value)}'" for column, value in (where or {}).items()]
-        predicate = " AND ".join([*fixed, f"({partitions_predicate(wanted)})"])
+        replaced = partitions_predicate(wanted)
+        if of is not None:
+            replaced += f" OR NOT ({partitions_predicate([*wanted, *of])})"
+        predicate = " AND ".join([*fixed, f"({replaced})"])
         columns = [*(where or {}), *PARTITION_COLUMNS]
         return self._write(table, frame, partition_by=columns, predicate=predicate)
 
-    def replace_quarters(self, table: str, frame: pl.DataFrame, *, quarters: Sequence[str]) -> int:
-        """Replace the given quarters of a table that is partitioned by `quarter` alone."""
-        listed = ", ".join(f"'{_quoted(quarter)}'" for quarter in sorted(set(quarters)))
-        return self._write(table, frame, partition_by=["quarter"], predicate=f"quarter IN ({listed})")
+    def replace_quarters(
+        self, table: str, frame: pl.DataFrame, *, quarters: Sequence[str], of: Sequence[str]
+    ) -> int:
+        """Replace the given quarters of a table that is partitioned by `quarter` alone.
+
+        `of`: every quarter that the source has; rows of others leave with the same commit.
+        """
+        kept = _listed(sorted({*of, *quarters}))
+        predicate = f"quarter IN ({_listed(sorted(set(quarters)))}) OR quarter NOT IN ({kept})"
+        return self._write(table, frame, partition_by=["quarter"], predicate=predicate)
 
     def _make_empty(self, table: str, schema: Any, partition_by: list[str] | None) -> None:
         """Make the table if nobody has; losing that race is no failure."""
@@ -91,9 +129,9 @@ class Lake:
     def _options(self) -> dict[str, str] | None:
         return dict(self.storage_options) or None
 
-    def _open(self, table: str) -> DeltaTable:
+    def _open(self, table: str, version: int | None = None) -> DeltaTable:
         try:
-            return DeltaTable(self.path(table), storage_options=self._options)
+            return DeltaTable(self.path(table), version=version, storage_options=self._options)
         except TableNotFoundError as error:
             raise StorageError(
                 f"table {table} has not been made yet in {self.uri}: materialize it, or run `make run`"
@@ -133,7 +171,9 @@ def partitions_predicate(partitions: Sequence[Partition]) -> str:
     """SQL for a set of (venue, quarter) partitions, quarters with the same venues taken together."""
     by_quarter = {
         quarter: tuple(sorted(venue for venue, _ in pairs))
-        for quarter, pairs in groupby(sorted(partitions, key=lambda pair: pair[1]), key=lambda pair: pair[1])
+        for quarter, pairs in groupby(
+            sorted(set(partitions), key=lambda pair: pair[1]), key=lambda pair: pair[1]
+        )
     }
     by_venues: dict[tuple[str, ...], list[str]] = {}
     for quarter, venues in by_quarter.items():

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
+from funding_pipeline.core.errors import StorageError
 from funding_pipeline.core.tables import NORMALIZED, REFUSED_SERIES, MarketTables
 from funding_pipeline.market_data.normalization import FUNDING_TABLES
 from funding_pipeline.market_data.series_checks import without_refused
@@ -27,17 +28,25 @@ def sound_rows(lake: Lake, table: str) -> pl.LazyFrame:
 def read_market_tables(
     lake: Lake, *, start: datetime | None = None, end: datetime | None = None
 ) -> MarketTables:
-    """Rows with `start <= event time <= end` of every normalized table; small tables come whole.
+    """Rows with an event at `start` or later that are known at `end`; small tables come whole.
 
-    Each table is read once from the newest version there is. Raises StorageError for one never made.
+    An estimate is known before the settlement that is its event.
+
+    Each table is read once from the newest version there is. Raises StorageError for one never made, or
+    made by an earlier version of this package with other columns.
     """
     frames: dict[str, pl.LazyFrame] = {}
     for schema in NORMALIZED:
-        rows = sound_rows(lake, schema.name) if schema.name in FUNDING_TABLES else lake.scan(schema.name)
-        lazy = rows.select(*schema.columns)
+        lazy = sound_rows(lake, schema.name) if schema.name in FUNDING_TABLES else lake.scan(schema.name)
+        missing = set(schema.columns) - set(lazy.collect_schema())
+        if missing:
+            raise StorageError(
+                f"table {schema.name} in {lake.uri} has no column {min(missing)}: it is of an earlier "
+                "version, and `make run` rebuilds it"
+            )
+        lazy = lazy.select(*schema.columns)
         if schema.name not in _WHOLE:
-            event = pl.col(schema.event_time)
-            lazy = lazy.filter(event >= start) if start is not None else lazy
-            lazy = lazy.filter(event <= end) if end is not None else lazy
+            lazy = lazy.filter(pl.col(schema.event_time) >= start) if start is not None else lazy
+            lazy = lazy.filter(pl.col("known_at") <= end) if end is not None else lazy
         frames[schema.name] = lazy.collect().lazy()
     return MarketTables(**frames)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from funding_pipeline.core.errors import TestnetError
+from funding_pipeline.core.testnet_identity import IDENTITY_HEADER, identity_code
 from funding_pipeline.testnet.admin import Admin
 from funding_pipeline.testnet.faults import FaultDesk, Fired
 from funding_pipeline.testnet.http import Answer, Request
@@ -35,18 +36,27 @@ def check_loopback(host: str) -> None:
 
 
 class TestnetServer:
-    """Serves `testnet`; use `start` and `stop` on one event loop. `port` 0 takes any free one."""
+    """Serves `testnet`; use `start` and `stop` on one event loop. `port` 0 takes any free one.
+
+    `or_any_port`: where the port is taken, any free one serves as well.
+    """
 
     __test__ = False
 
     def __init__(
-        self, testnet: Testnet, *, host: str = "127.0.0.1", port: int = 0, state: Keeper | None = None
+        self,
+        testnet: Testnet,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        or_any_port: bool = False,
+        state: Keeper | None = None,
     ) -> None:
         check_loopback(host)
         self.testnet, self.faults = testnet, FaultDesk(testnet)
         self.state: Keeper = state or NoState()
         self._admin = Admin(testnet, self.faults)
-        self._host, self.port = LOOPBACK[host], port
+        self._host, self.port, self._or_any_port = LOOPBACK[host], port, or_any_port
         self._runner: web.ServerRunner | None = None
         self._saver: asyncio.Task[None] | None = None
 
@@ -64,7 +74,7 @@ class TestnetServer:
         runner = web.ServerRunner(handler, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self.port).start()
+            await self._listen(runner)
         except OSError as error:
             await runner.cleanup()
             raise TestnetError(
@@ -74,6 +84,15 @@ class TestnetServer:
         self._saver = asyncio.create_task(self._keep_time())
         self.port = int(runner.addresses[0][1])
         return self.port
+
+    async def _listen(self, runner: web.ServerRunner) -> None:
+        try:
+            await web.TCPSite(runner, self._host, self.port).start()
+        except OSError:
+            if not self._or_any_port:
+                raise
+            _log.warning("port %s is taken: taking a free one", self.port)
+            await web.TCPSite(runner, self._host, 0).start()
 
     async def stop(self) -> None:
         """Stop listening and save the state."""
@@ -97,14 +116,17 @@ class TestnetServer:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _read(request)
+        meant = request.headers.get(IDENTITY_HEADER)
+        if meant is not None and meant != identity_code(self.testnet.identity):
+            return self._response(_other_testnet(self.testnet))  # before anything is done for a stranger
         if asked.host in LOCAL_HOSTS:
             answer, is_change = self._admin.answer(asked), asked.method != "GET"
             if is_change:
                 await self.state.save(self.testnet, self.faults)
-            return _response(answer)
+            return self._response(answer)
         seat = self.testnet.by_host.get(asked.host)
         if seat is None:
-            return _response(_unknown_host(asked.host, self.testnet))
+            return self._response(_unknown_host(asked.host, self.testnet))
         return await self._serve(request, asked, seat)
 
     async def _serve(self, request: web.BaseRequest, asked: Request, seat: Seat) -> web.StreamResponse:
@@ -114,7 +136,7 @@ class TestnetServer:
         if fired.is_dropped:
             return _hang_up(request)
         if fired.status is not None:
-            return _response(fired.answer())
+            return self._response(fired.answer())
         before = _counters(seat)
         answer = self._answer(asked, seat)
         if fired.is_doubled:
@@ -124,7 +146,29 @@ class TestnetServer:
             await self.state.save(self.testnet, self.faults, venue=seat.venue)
         if fired.is_lost:
             return _hang_up(request)
-        return await _mangled(request, answer, fired)
+        return await self._mangled(request, answer, fired)
+
+    @property
+    def _proof(self) -> dict[str, str]:
+        return {IDENTITY_HEADER: identity_code(self.testnet.identity)}
+
+    def _response(self, answer: Answer) -> web.Response:
+        headers = {"Content-Type": "application/json", **answer.headers, **self._proof}
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+    async def _mangled(self, request: web.BaseRequest, answer: Answer, fired: Fired) -> web.StreamResponse:
+        if fired.garbage is not None:
+            headers = {"Content-Type": "text/html", **self._proof}
+            return web.Response(status=200, body=fired.garbage, headers=headers)
+        if not fired.is_truncated:
+            return self._response(answer)
+        # The length promised is the whole one; the connection ends half way.
+        headers = {"Content-Type": "application/json", **self._proof}
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        response.content_length = len(answer.body)
+        await response.prepare(request)
+        await response.write(answer.body[: len(answer.body) // 2])
+        return _ended(request, response)
 
     def _answer(self, asked: Request, seat: Seat) -> Answer:
         """The dialect's answer; its bug is a 500 and not the server's end."""
@@ -157,14 +201,13 @@ async def _read(request: web.BaseRequest) -> Request:
     )
 
 
-def _response(answer: Answer) -> web.Response:
-    headers = {"Content-Type": "application/json", **answer.headers}
-    return web.Response(status=answer.status, body=answer.body, headers=headers)
-
-
 def _unknown_host(host: str, testnet: Testnet) -> Answer:
     served = sorted(testnet.by_host)
     return Answer.of({"error": f"host {host!r} is not served here", "hosts": served}, 421)
+
+
+def _other_testnet(testnet: Testnet) -> Answer:
+    return Answer.of({"error": f"this testnet serves {testnet.identity}, another one is meant"}, 421)
 
 
 def _hang_up(request: web.BaseRequest) -> web.Response:
@@ -172,19 +215,6 @@ def _hang_up(request: web.BaseRequest) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
-
-
-async def _mangled(request: web.BaseRequest, answer: Answer, fired: Fired) -> web.StreamResponse:
-    if fired.garbage is not None:
-        return web.Response(status=200, body=fired.garbage, headers={"Content-Type": "text/html"})
-    if not fired.is_truncated:
-        return _response(answer)
-    # The length promised is the whole one; the connection ends half way.
-    response = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
-    response.content_length = len(answer.body)
-    await response.prepare(request)
-    await response.write(answer.body[: len(answer.body) // 2])
-    return _ended(request, response)
 
 
 def _ended(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:

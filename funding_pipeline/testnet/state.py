@@ -71,15 +71,20 @@ class StateFile:
         values = self._read()
         return None if values is None else _checked(self._path, lambda: int(values["now_ms"]))
 
+    def has_accounts(self) -> bool:
+        """Whether anybody has an account whose history a jump in time would tear."""
+        venues = (self._read() or {}).get("venues", {})
+        return bool(_checked(self._path, lambda: any(p["exchange"]["accounts"] for p in venues.values())))
+
     def load(self, testnet: Testnet, faults: FaultDesk) -> None:
         """Put accounts and faults back, and the clock on where it was, if that is later than where it is."""
         values = self._read()
         if values is None:
             return
-        if values.get("market") != testnet.identity:
+        if not str(values.get("market")).startswith(testnet.accounts_of):
             raise TestnetError(
-                f"{self._path} belongs to another market ({values.get('market')}), not {testnet.identity}; "
-                "`funding-pipeline testnet --fresh` forgets its accounts"
+                f"{self._path} belongs to another market ({values.get('market')}), not "
+                f"{testnet.accounts_of}; `funding-pipeline testnet --fresh` forgets its accounts"
             )
         _checked(self._path, lambda: self._apply(values, testnet, faults))
 
@@ -116,7 +121,7 @@ class StateFile:
         text = orjson.dumps(
             {
                 "version": VERSION,
-                "market": testnet.identity,
+                "market": testnet.accounts_of,
                 "now_ms": testnet.clock.now(),
                 "faults": orjson.Fragment(faults),
                 "venues": {venue: orjson.Fragment(part) for venue, part in venues.items()},

@@ -47,15 +47,24 @@ class Seat:
 class Testnet:
     """All venues of `market` that have a dialect, at the time of `clock`.
 
-    `identity` tells this market from others (default: its label); state belongs to it.
+    `identity`: of this market and home, which every answer proves (default: its label); `accounts_of`: what
+    saved accounts belong to, a beginning of the identity that holds while days are added to the market.
     Raises TestnetError when no venue of the market can be served.
     """
 
     __test__ = False
 
-    def __init__(self, market: Market | RawMarket, clock: Clock, *, identity: str | None = None) -> None:
+    def __init__(
+        self,
+        market: Market | RawMarket,
+        clock: Clock,
+        *,
+        identity: str | None = None,
+        accounts_of: str | None = None,
+    ) -> None:
         self.market = market if isinstance(market, RawMarket) else RawMarket(market)
         self.identity = identity or self.market.label
+        self.accounts_of = accounts_of or self.identity
         self.clock = clock
         self.skews: dict[str, int] = {}
         self.seats = {seat.venue: seat for venue in self.market.venues if (seat := self._seat(venue))}

@@ -26,6 +26,7 @@ from funding_pipeline.validation.baseline_runs import (
     run_rules,
 )
 from funding_pipeline.validation.documented_trials import documented_trials
+from funding_pipeline.validation.made_up import made_up_note, made_up_rows
 from funding_pipeline.validation.optimiser_policy import OptimiserPolicy
 from funding_pipeline.validation.oracle import oracle_forecasts
 from funding_pipeline.validation.processes import started
@@ -131,6 +132,8 @@ def run_backtest(
         if terms_of(venue, terms).assumed
     ]
     result.summary["notes"] += _training_note(forecasts, config=config)
+    result.summary["made_up_rows"] = made_up_rows(tables, end=config.end)
+    result.summary["notes"] += made_up_note(result.summary["made_up_rows"])
     return result
 
 

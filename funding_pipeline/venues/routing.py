@@ -15,9 +15,11 @@ import orjson
 import yarl
 
 from funding_pipeline.core.errors import TestnetError
+from funding_pipeline.core.testnet_identity import IDENTITY_HEADER
 from funding_pipeline.venues.archive import ArchiveIndex
 from funding_pipeline.venues.connection import LOOPBACK, Connection, Recorder
 from funding_pipeline.venues.sessions import ArchiveSession, VenueSession, machine_clock_ms
+from funding_pipeline.venues.testnet_address import absent, check_identity, named
 
 CLOCK_FRESH_S = 30.0
 """How long a running testnet clock is extrapolated before it is asked again."""
@@ -44,20 +46,33 @@ class LiveConnection:
 
 
 class TestnetConnection:
-    """The local testnet on `port`: plain HTTP to 127.0.0.1, the exchange's name in `Host`."""
+    """The local testnet on `port`: plain HTTP to 127.0.0.1, the exchange's name in `Host`.
+
+    `code`: of the testnet that is meant (`core.testnet_identity`); an answer of another is a TestnetError.
+    """
 
     __test__ = False
     is_live = False
 
-    def __init__(self, port: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, port: int, *, code: str | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.port = port
+        self.code = code
         self.label = f"testnet on {LOOPBACK}:{port}"
         self._monotonic = monotonic
         self._anchor: tuple[int, float, float] | None = None  # market ms, machine seconds, speed
 
     def session(self, venue: str, record: Recorder | None) -> VenueSession:
         """A session whose every request goes to the testnet."""
-        return VenueSession(venue, record, self._reroute, absent=self._absent(), now_ms=self.now_ms)
+        return VenueSession(
+            venue,
+            record,
+            self._reroute,
+            absent=absent(self.port),
+            now_ms=self.now_ms,
+            believe=self._believe,
+        )
 
     @property
     def speed(self) -> float:
@@ -89,20 +104,24 @@ class TestnetConnection:
         url = f"http://{LOOPBACK}:{self.port}/admin/clock"
         try:
             timeout = aiohttp.ClientTimeout(total=10)
-            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.get(url, headers=named(self.code)) as answer,
+            ):
+                self._believe(answer.headers)
                 told = orjson.loads(await answer.read())
                 return int(told["now_ms"]), self._monotonic(), float(told["speed"])
         except aiohttp.ClientConnectorError as error:
-            raise TestnetError(self._absent()) from error
+            raise TestnetError(absent(self.port)) from error
         except (aiohttp.ClientError, TimeoutError, KeyError, TypeError, ValueError) as error:
             raise TestnetError(f"{self.label} does not tell its time: {type(error).__name__}") from error
 
     def _reroute(self, url: yarl.URL) -> tuple[yarl.URL, Mapping[str, str]]:
         there = yarl.URL(f"http://{LOOPBACK}:{self.port}{url.raw_path_qs}", encoded=True)
-        return there, {"Host": url.host or ""}
+        return there, {"Host": url.host or "", **named(self.code)}
 
-    def _absent(self) -> str:
-        return f"no local testnet on {LOOPBACK}:{self.port}: start it with `funding-pipeline testnet`"
+    def _believe(self, headers: Mapping[str, str]) -> None:
+        check_identity(headers.get(IDENTITY_HEADER), self.code, self.port)
 
 
 class ArchiveConnection:

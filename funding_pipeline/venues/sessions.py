@@ -98,6 +98,7 @@ class SessionMethods:
 class VenueSession(SessionMethods):
     """aiohttp behind `reroute`, recording what came back and when, by the exchange's clock `now_ms`.
 
+    `believe` raises where the headers of an answer show that somebody else gave it; it is kept nowhere then.
     Closed by whoever opened it."""
 
     def __init__(
@@ -109,8 +110,10 @@ class VenueSession(SessionMethods):
         absent: str | None = None,
         tls: bool = False,
         now_ms: Callable[[], int] = machine_clock_ms,
+        believe: Callable[[Mapping[str, str]], None] = lambda headers: None,
     ) -> None:
         self.venue = venue
+        self._believe = believe
         self._now_ms = now_ms
         self._record = record
         self._reroute = reroute
@@ -130,6 +133,7 @@ class VenueSession(SessionMethods):
             if self._absent is None:
                 raise
             raise TestnetError(self._absent) from error
+        self._believe(answer.headers)
         self._keep(method, url, options.get("data"), answer.status, body)
         return self._hold(answer.status, answer.reason or "", answer.headers, body)
 

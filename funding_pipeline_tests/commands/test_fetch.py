@@ -9,7 +9,7 @@ import pytest
 from funding_pipeline.commands.fetch import fetch_market
 from funding_pipeline.commands.local_testnet import local_testnet
 from funding_pipeline.core.errors import SettingsError, VenueUnavailableError
-from funding_pipeline.market.choice import served_market
+from funding_pipeline.market.choice import testnet_now as time_of
 from funding_pipeline.settings import Settings
 from funding_pipeline.venues import calls
 
@@ -39,7 +39,7 @@ def test_fetching_starts_a_testnet_and_ends_it(
     fetch_market(settings, replay=False)
     said = capsys.readouterr().out
     assert all(f"fetched  {venue}" in said for venue in ("binance", "bybit", "deribit", "gate", "okx"))
-    assert served_market(settings.testnet_port) is None
+    assert time_of(settings.own_testnet) is None
     landing = settings.state_dir / "landing"
     assert len(list((landing / "rows" / "funding_rates").rglob("*.parquet"))) >= 12
     fetch_market(settings, replay=True)
@@ -49,7 +49,7 @@ def test_fetching_starts_a_testnet_and_ends_it(
 def test_a_running_testnet_of_this_market_is_used(settings: Settings) -> None:
     with local_testnet(settings) as first, local_testnet(first) as second:
         assert second.testnet_port == first.testnet_port
-    assert served_market(first.testnet_port) is None
+    assert time_of(first.own_testnet) is None
 
 
 def test_a_port_in_other_hands_is_left_alone(settings: Settings) -> None:
@@ -58,12 +58,14 @@ def test_a_port_in_other_hands_is_left_alone(settings: Settings) -> None:
         other.listen()
         with local_testnet(settings) as running:
             assert running.testnet_port != settings.testnet_port
-            assert served_market(running.testnet_port) is not None
+            assert time_of(running.own_testnet) is not None
 
 
-def test_what_is_read_directly_has_nothing_to_fetch(settings: Settings) -> None:
-    with pytest.raises(SettingsError, match="FUNDING_WAY"):
-        fetch_market(settings.model_copy(update={"way": "direct"}), replay=False)
+def test_what_is_read_directly_has_nothing_to_fetch(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch_market(settings.model_copy(update={"way": "direct"}), replay=False)
+    assert "nothing to fetch, it is read directly" in capsys.readouterr().out
 
 
 def test_an_unknown_venue_is_named(settings: Settings) -> None:

@@ -18,10 +18,11 @@ VENUES = ("binance", "bybit", "gate", "hyperliquid", "okx")
 
 
 @pytest.fixture
-def testnet(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningTestnet]:
+def testnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RunningTestnet]:
     for name in [name for name in os.environ if name.startswith("FUNDING_")]:
         monkeypatch.delenv(name)
     with running_testnet() as running:
+        running.serves(settings_of(running.port, tmp_path))
         yield running
 
 
@@ -79,3 +80,9 @@ def test_without_a_testnet_it_says_how_to_start_one(tmp_path: Path) -> None:
 def test_what_the_testnet_refuses_is_told(testnet: RunningTestnet, tmp_path: Path) -> None:
     with pytest.raises(TestnetError, match=r"no paper account on binance: .*balance"):
         paper_environment(settings_of(testnet.port, tmp_path, capital_usd=0.001))
+
+
+def test_no_account_is_opened_on_the_testnet_of_another_home(testnet: RunningTestnet, tmp_path: Path) -> None:
+    with pytest.raises(TestnetError, match="the testnet of another market or home"):
+        paper_environment(settings_of(testnet.port, tmp_path / "other"))
+    assert testnet.admin("GET", "/admin/accounts") == []

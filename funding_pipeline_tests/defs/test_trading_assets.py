@@ -40,6 +40,7 @@ class Desk:
             simulated_to=NOW,
             testnet_port=testnet.port,
         )
+        testnet.serves(self.settings)
         for venue in self.settings.trading_setup().venues:
             made = testnet.new_account(venue, "200000")
             for name in dialect_of(venue).credentials:

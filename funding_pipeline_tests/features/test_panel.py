@@ -1,5 +1,6 @@
 """The feature panel: no look-ahead, order of rows, hand-computed values, empty tables."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -167,3 +168,15 @@ def test_the_documentation_lists_every_feature() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "forecasting.md").read_text("utf-8")
     missing = [name for name in FEATURE_COLUMNS if f"`{name}`" not in text]
     assert missing == []
+
+
+def test_features_that_rest_on_made_up_rows_say_so_from_when_those_are_known() -> None:
+    at = START + timedelta(days=20, hours=3)
+    one = (pl.col("venue") == "beta") & (pl.col("known_at") == at.replace(hour=8))
+    marked = MARKET.settled_funding.with_columns(is_made_up=one)
+    panel = build_features(replace(MARKET, settled_funding=marked), as_of=every(8, days=DAYS))
+    rests = panel.filter(pl.col("is_made_up"))
+    assert not PANEL["is_made_up"].any()
+    assert rests["as_of"].min() == at.replace(hour=8)
+    assert set(rests["venue"]) == set(panel["venue"])  # features of one compare it with the others
+    assert panel.filter(pl.col("as_of") >= at.replace(hour=8))["is_made_up"].all()

@@ -153,3 +153,14 @@ def test_a_broken_file_is_named_in_a_replay_too(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(MarketDataError, match=path.name):
         list(landing.landed("candles", "okx", "trade"))
+
+
+def test_the_fingerprint_changes_with_the_content_of_a_file(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    landing.write(SERIES, bars(2, 4), start=at(2), end=at(4), fetched_at=START)
+    before = landing.fingerprint(start=at(0), end=at(5))
+    landing.write(SERIES, bars(2, 4), start=at(2), end=at(4), fetched_at=START)
+    assert landing.fingerprint(start=at(0), end=at(5)) == before
+    corrected = bars(2, 4).with_columns(close=pl.col("close") + 1)
+    landing.write(SERIES, corrected, start=at(2), end=at(4), fetched_at=START)
+    assert landing.fingerprint(start=at(0), end=at(5)) != before

@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from funding_pipeline.core.errors import MarketDataError
+from funding_pipeline.core.errors import MarketDataError, SettingsError
+from funding_pipeline.market.choice import recorded_market
 from funding_pipeline.market.recorded import RecordedMarket
 
 T0 = datetime(2025, 1, 1, tzinfo=UTC)
@@ -147,3 +148,28 @@ def test_a_folder_in_place_of_a_file_is_named(folder: Path) -> None:
     (folder / "candles_binance.parquet").mkdir()
     with pytest.raises(MarketDataError, match=r"candles_binance\.parquet: is no file"):
         RecordedMarket(folder).span()
+
+
+def test_every_file_has_its_rows_and_a_digest_of_its_content(folder: Path) -> None:
+    (file,) = RecordedMarket(folder).files()
+    assert (file.name, file.rows) == ("funding_rates.parquet", 30)
+    path = folder / "funding_rates.parquet"
+    pl.read_parquet(path).with_columns(rate=pl.lit(0.0002)).write_parquet(path)
+    (corrected,) = RecordedMarket(folder).files()
+    assert corrected.digest != file.digest
+    assert RecordedMarket(folder).files() == [corrected]
+
+
+def test_chosen_venues_and_coins_are_read_and_nothing_else(folder: Path) -> None:
+    path = folder / "funding_rates.parquet"
+    frame = pl.read_parquet(path)
+    others = [frame.with_columns(symbol=pl.lit(name)) for name in ("1000PEPE/USDT:USDT", "odd")]
+    pl.concat([frame, *others]).write_parquet(path)
+    market = recorded_market(folder, venues=["bybit"], coins=frozenset({"PEPE"}))
+    span = market.span()
+    assert span.venues == ("bybit",)
+    rows = market.read("funding_rates", venues=span.venues, start=span.start, end=span.end)
+    assert set(rows["symbol"]) == {"1000PEPE/USDT:USDT", "odd"}  # what has no base is for quarantine
+    assert not rows["is_made_up"].any()
+    with pytest.raises(SettingsError, match="FUNDING_VENUES: ftx is none of binance, bybit"):
+        recorded_market(folder, venues=["ftx"], coins=None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from funding_pipeline.core.errors import MarketDataError, SettingsError
-from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES
+from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES, raw_columns
 from funding_pipeline.market.simulated import SimulatedMarket
 from funding_pipeline.market.simulation.calibration import CALIBRATED
 from funding_pipeline.market.simulation.parameters import SimulationParameters
@@ -68,7 +68,8 @@ def test_every_table_has_its_raw_schema_and_lies_within_the_period(
     month: SimulatedMarket, table: str
 ) -> None:
     frame = whole(month, table)
-    assert frame.schema == pl.Schema(RAW_TABLES[table])
+    assert frame.schema == pl.Schema(raw_columns(table))
+    assert frame["is_made_up"].all()
     event_time = frame[RAW_EVENT_TIME[table]]
     assert event_time.min() >= month.start
     assert event_time.max() < month.end

@@ -7,9 +7,9 @@ import pytest
 
 from funding_pipeline.core.errors import MarketDataError
 from funding_pipeline.core.market import RAW_CANDLES, RAW_FUNDING_RATES, RAW_ORDER_BOOKS, RAW_TRADES
-from funding_pipeline.core.tables import PRICES, SETTLED_FUNDING
+from funding_pipeline.core.tables import SETTLED_FUNDING
 from funding_pipeline.market_data.intervals import funding_intervals
-from funding_pipeline.market_data.normalization import normalize, raw_event_time, timeframe_hours
+from funding_pipeline.market_data.normalization import normalize, timeframe_hours
 
 T0 = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -83,7 +83,6 @@ def test_a_bar_is_known_when_it_has_closed() -> None:
     by_kind = {row["kind"]: row for row in prices.iter_rows(named=True)}
     assert by_kind["trade"]["known_at"] == by_kind["trade"]["close_time"] == T0 + timedelta(hours=8)
     assert by_kind["index"]["known_at"] == T0
-    assert prices.select(raw_event_time(PRICES)).to_series().to_list() == [T0, T0]
 
 
 def test_an_empty_book_is_quarantined() -> None:

@@ -110,3 +110,22 @@ def test_predicate_selects_exactly_the_partitions(chosen: set[tuple[str, str]]) 
     )
     found = every.filter(pl.sql_expr(partitions_predicate(sorted(chosen))))
     assert set(found.iter_rows()) == chosen
+
+
+def test_partitions_that_the_source_has_no_more_leave_with_the_commit(lake: Lake) -> None:
+    whole = [("a", "2024-01"), ("a", "2024-04"), ("b", "2024-01")]
+    rows = _rows(("a", "2024-01", 1), ("a", "2024-04", 2), ("b", "2024-01", 3))
+    lake.replace_partitions("t", rows, partitions=whole, of=whole)
+    version = lake.version("t")
+    now = lake.replace_partitions(
+        "t", _rows(("a", "2024-04", 4)), partitions=whole[1:2], of=[("a", "2024-01"), ("a", "2024-04")]
+    )
+    assert now == version + 1
+    assert sorted(lake.scan("t").collect()["value"]) == [1, 4]
+
+
+def test_quarters_that_the_source_has_no_more_leave_with_the_commit(lake: Lake) -> None:
+    rows = pl.DataFrame({"quarter": ["2024-01", "2024-04"], "value": [1, 2]})
+    lake.replace_quarters("t", rows, quarters=["2024-01", "2024-04"], of=["2024-01", "2024-04"])
+    lake.replace_quarters("t", rows.head(1), quarters=["2024-01"], of=["2024-01"])
+    assert lake.scan("t").collect()["value"].to_list() == [1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from funding_pipeline.market.simulated import SimulatedMarket
+from funding_pipeline.settings import Settings
 from funding_pipeline.testnet.clock import ManualClock
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.raw_market import RawMarket, milliseconds
@@ -32,6 +33,10 @@ class RunningTestnet:
     server: TestnetServer
     call: Callable[[Callable[[], Any]], Any]
     """Runs a function in the server's thread, and returns what it returns."""
+
+    def serves(self, settings: Settings) -> None:
+        """From now on it is the testnet of this market and home, as one that they had started."""
+        self.server.testnet.identity = str(settings.own_testnet.identity)
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
         """The admin API's answer, JSON. AssertionError where it refuses."""

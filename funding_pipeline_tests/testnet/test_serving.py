@@ -15,7 +15,8 @@ import pytest
 
 from funding_pipeline.core.errors import TestnetError
 from funding_pipeline.market.simulated import SimulatedMarket
-from funding_pipeline.testnet.serving import serve
+from funding_pipeline.testnet.serving import _start, serve
+from funding_pipeline.testnet.state import StateFile
 
 _SERVE = """
 import sys
@@ -71,6 +72,9 @@ def test_a_kill_loses_nothing_that_was_answered_and_sigterm_ends_cleanly(tmp_pat
         testnet.process.send_signal(signal.SIGKILL)
         testnet.process.wait(timeout=10)
     with served(state) as testnet:
+        noted = json.loads((tmp_path / "running.json").read_text())
+        assert noted["pid"] == testnet.process.pid
+        assert testnet.address.endswith(f":{noted['port']}")
         account = testnet.admin("/admin/accounts/okx/mine")
         assert account["wallet"] == "7"
         kept = json.loads(state.read_text())["venues"]["okx"]["exchange"]["accounts"]["mine"]
@@ -81,8 +85,15 @@ def test_a_kill_loses_nothing_that_was_answered_and_sigterm_ends_cleanly(tmp_pat
         out, _ = testnet.process.communicate(timeout=20)
         assert testnet.process.returncode == 0
         assert "testnet stopped" in out
+        assert not (tmp_path / "running.json").exists()
         assert "curl -s" in testnet.told
         assert made["secret"] not in out + testnet.told
+
+
+def test_a_second_testnet_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    state, end = tmp_path / "state.json", datetime(2024, 1, 8, tzinfo=UTC)
+    with served(state), pytest.raises(TestnetError, match="runs already"):
+        serve(_week(), identity="a week", port=0, speed=1, start=None, history_end=end, state=state)
 
 
 def test_it_ends_with_the_process_it_was_started_for(tmp_path: Path) -> None:
@@ -106,6 +117,17 @@ def test_a_time_before_the_saved_one_is_refused(tmp_path: Path) -> None:
             history_end=datetime(2024, 1, 8, tzinfo=UTC),
             state=state,
         )
+
+
+@pytest.mark.parametrize(("accounts", "begins"), [({}, "2024-01-08"), ({"mine": {}}, "2024-01-05")])
+def test_accounts_go_on_where_they_were_and_without_any_time_begins_at_the_grown_end(
+    tmp_path: Path, accounts: object, begins: str
+) -> None:
+    file, saved = tmp_path / "state.json", datetime(2024, 1, 5, tzinfo=UTC).timestamp() * 1000
+    venues = {"okx": {"exchange": {"accounts": accounts}}}
+    file.write_text(json.dumps({"version": 1, "market": "a", "now_ms": saved, "venues": venues}))
+    found = _start(None, datetime(2024, 1, 8, tzinfo=UTC), StateFile(file))
+    assert found == datetime.fromisoformat(f"{begins}T00:00+00:00").timestamp() * 1000
 
 
 def test_another_host_is_refused_before_anything_is_read(tmp_path: Path) -> None:

@@ -113,3 +113,18 @@ def test_a_state_of_another_market_is_refused(tmp_path: Path) -> None:
     state.write_text(json.dumps({**values, "market": "the market of last year"}))
     with pytest.raises(TestnetError, match="another market"), running_testnet(state=state):
         pass
+
+
+def test_accounts_go_on_when_days_are_added_to_the_market_and_not_in_another_market(tmp_path: Path) -> None:
+    state, clock = tmp_path / "state.json", ManualClock(NOW_MS)
+    rows = simulated_market()
+    first = Testnet(rows, clock, identity="folder a, to May; home b", accounts_of="folder a")
+    asyncio.run(StateFile(state).save(first, FaultDesk(first)))
+    grown = Testnet(rows, clock, identity="folder a, to June; home b", accounts_of="folder a")
+    StateFile(state).load(grown, FaultDesk(grown))
+    # Earlier versions kept the whole identity.
+    state.write_text(state.read_text().replace('"folder a"', '"folder a, 2024-01-01 to 2024-05-01 00:00"'))
+    StateFile(state).load(grown, FaultDesk(grown))
+    other = Testnet(rows, clock, identity="folder c; home b", accounts_of="folder c")
+    with pytest.raises(TestnetError, match="belongs to another market"):
+        StateFile(state).load(other, FaultDesk(other))

@@ -18,6 +18,7 @@ from funding_pipeline.trading.getting_flat import flatten_all
 from funding_pipeline.trading.governance_actions import change_state, rebase_equity
 from funding_pipeline.trading.session import TradingSession, open_session
 from funding_pipeline.trading.setup import TradingSetup
+from funding_pipeline.venues.testnet_address import TestnetAddress
 from funding_pipeline_tests.trading.rig import TradingRig, symbol
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ def in_session(rig: TradingRig, work: Callable[[TradingSession], Awaitable[T]]) 
     setup = TradingSetup(
         mode="paper",
         venues=rig.venues,
-        connect=connector(rig.testnet.port),
+        connect=connector(TestnetAddress(rig.testnet.port)),
         journal_url=rig.url,
         limits=(RiskLimits(),),
         execution=ExecutionConfig(concurrency=1, deadline_seconds=5, grace_seconds=5),

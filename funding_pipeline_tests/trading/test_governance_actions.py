@@ -21,6 +21,7 @@ from funding_pipeline.trading.governance_actions import (
 )
 from funding_pipeline.trading.overview import overview
 from funding_pipeline.trading.setup import TradingSetup
+from funding_pipeline.venues.testnet_address import TestnetAddress
 
 NOW = datetime(2025, 7, 1, 8, tzinfo=UTC)
 ALICE = Actor("person", "alice")
@@ -31,7 +32,7 @@ def setup(tmp_path: Path) -> TradingSetup:
     return TradingSetup(
         mode="paper",
         venues=("binance", "okx"),
-        connect=connector(1),
+        connect=connector(TestnetAddress(1)),
         journal_url=f"sqlite:///{tmp_path / 'journal.sqlite'}",
         limits=(RiskLimits(),),
     )
