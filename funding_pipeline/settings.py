@@ -25,6 +25,7 @@ from funding_pipeline.core.market import Market
 from funding_pipeline.core.risk_limits import RiskLimits, limits_at
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.portfolio.config import PortfolioConfig
+from funding_pipeline.portfolio.identity_lists import IdentityLists
 from funding_pipeline.trading.setup import TradingMode, TradingSetup
 from funding_pipeline.venues.testnet_address import TestnetAddress
 
@@ -73,6 +74,9 @@ class Settings(BaseSettings):
         default=[], description="risk limits, [[limits]] in funding.toml, each with `effective_from`"
     )
     execution: dict[str, Any] = Field(default={}, description="how orders are carried out, [execution]")
+    identity: IdentityLists = Field(
+        default=IdentityLists(), description="who may be paired, [identity]: deny and allow"
+    )
     portfolio: dict[str, Any] = Field(
         default={}, description="what the plan may do, [portfolio]: fields of PortfolioConfig"
     )
@@ -172,6 +176,7 @@ class Settings(BaseSettings):
         newest = max(self._risk_limits(), key=lambda limits: limits.effective_from)
         own = {
             "capital_usd": self.capital_usd,
+            "identity": self.identity,
             "rebalance_every_hours": self.rebalance_every_hours,
             "risk_limits": newest if at is None else self.risk_limits(at),
         }

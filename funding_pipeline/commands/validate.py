@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from rich.console import Console
 from rich.table import Table
 
 from funding_pipeline.commands.console import console
@@ -12,10 +13,13 @@ from funding_pipeline.core.errors import FundingPipelineError, SettingsError
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.definitions import build_definitions
 from funding_pipeline.market_data.cross_checks import intervals_consistent, prices_within_band
+from funding_pipeline.market_data.identity import PROVEN
 from funding_pipeline.market_data.normalization import MADE_FROM_RAW, normalized_market
 from funding_pipeline.market_data.quality import QualityReport, run_expectations
 from funding_pipeline.market_data.series_summary import series_summary
 from funding_pipeline.settings import Settings
+
+_WIDE = 220  # columns of a log file; reasons are long
 
 
 def validate(settings: Settings, *, definitions_only: bool, as_json: bool) -> bool:
@@ -78,17 +82,24 @@ def _as_json(
 
 def _print_summary(summary: pl.DataFrame) -> None:
     """One line per venue and symbol, those with a remark last, where they are seen."""
-    table = Table("venue", "symbol", "settlements", "bars", "from", "to", "refused", "why")
-    for row in summary.sort("is_refused", pl.col("refused_rows") > 0, maintain_order=True).iter_rows(
-        named=True
-    ):
+    table = Table("venue", "symbol", "settlements", "bars", "from", "to", "base", "pair", "refused", "why")
+    venues = pl.col("venue").filter(pl.col("identity") == PROVEN).n_unique().over("base")
+    remarks_last = summary.with_columns(venues=venues).sort(
+        "is_refused", pl.col("refused_rows") > 0, maintain_order=True
+    )
+    for row in remarks_last.iter_rows(named=True):
         style = "red" if row["is_refused"] else "yellow" if row["refused_rows"] else None
-        span = ["" if row[end] is None else f"{row[end]:%Y-%m-%d %H:%M}" for end in ("first", "last")]
+        span = ["" if row[end] is None else f"{row[end]:%Y-%m-%d}" for end in ("first", "last")]
         counts = [f"{row[name]:,}" for name in ("settlements", "bars")]
         refused = "all" if row["is_refused"] else f"{row['refused_rows']:,}" if row["refused_rows"] else ""
+        pair = f"{row['venues']} venues" if row["identity"] == PROVEN else row["identity"]
         why = row["why"].replace("[", "\\[")
-        table.add_row(row["venue"], row["symbol"], *counts, *span, refused, why, style=style)
-    console.print(table)
+        table.add_row(
+            row["venue"], row["symbol"], *counts, *span, row["base"], pair, refused, why, style=style
+        )
+    (console if console.is_terminal else Console(width=_WIDE)).print(table)
+    proven, listed = (summary["identity"] == PROVEN).sum(), summary["identity"].count()
+    console.print(f"{proven} of {listed} instruments may be paired: prices prove what their names say")
 
 
 def _print_reports(reports: list[QualityReport]) -> None:

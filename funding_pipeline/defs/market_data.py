@@ -231,7 +231,7 @@ def instruments(
         lake.scan("settled_funding"), lake.scan("estimated_funding"), lake.scan("prices")
     )
     terms = lake.scan("raw_instrument_terms").select(*RAW_INSTRUMENT_TERMS).collect()
-    frame, refused = resolve_instruments(listed, terms)
+    frame, refused = resolve_instruments(listed, terms, lake.scan("prices"))
     for symbol, reason in refused.items():
         context.log.warning(f"refused {symbol}: {reason}")
     version = lake.replace(INSTRUMENTS.name, frame)

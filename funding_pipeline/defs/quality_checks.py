@@ -10,6 +10,7 @@ from funding_pipeline.core.tables import SETTLED_FUNDING
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.partitions import keys_of_run, quarter_start, selection_of
 from funding_pipeline.market_data.cross_checks import intervals_consistent, prices_within_band, staleness
+from funding_pipeline.market_data.identity import PROVEN
 from funding_pipeline.market_data.normalization import MADE_FROM_RAW
 from funding_pipeline.market_data.quality import QualityReport, run_expectations
 from funding_pipeline.storage.lake import Lake, partitions_predicate
@@ -21,7 +22,13 @@ STALE_AFTER_HOURS = 48.0
 def quality_checks(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetChecksDefinition]:
     """Blocking checks of every normalized table, and of what tables say about each other."""
     tables = [_expectations_check(name, partitions) for name in MADE_FROM_RAW]
-    return [*tables, intervals_agree_with_gaps, prices_agree_across_venues, settlements_recent]
+    return [
+        *tables,
+        intervals_agree_with_gaps,
+        identity_proven,
+        prices_agree_across_venues,
+        settlements_recent,
+    ]
 
 
 def _expectations_check(name: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetChecksDefinition:
@@ -59,9 +66,25 @@ def intervals_agree_with_gaps(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResu
 
 @dg.asset_check(
     asset="instruments",
-    blocking=True,
-    description="Prices of one base agree across venues; an instrument that mostly does not is another "
-    "token under the same ticker, or has a wrong multiplier.",
+    description="Instruments that prices do not prove to be what their names say: no plan opens them. A "
+    "warning: an instrument without a namesake on another venue is one of them.",
+)
+def identity_proven(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
+    """The newest verdict on each instrument."""
+    newest = lake.scan("instruments").sort("effective_from").group_by("venue", "symbol").last().collect()
+    unproven = newest.filter(pl.col("identity").ne_missing(PROVEN)).sort("identity", "venue", "symbol")
+    listed = unproven.select("venue", "symbol", "base", "identity", "identity_reason")
+    return dg.AssetCheckResult(
+        passed=unproven.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{newest.height - unproven.height} of {newest.height} instruments are proven by prices",
+        metadata={"not_proven": md.table_preview(listed, rows=100)},
+    )
+
+
+@dg.asset_check(
+    asset="instruments",
+    description="Closes of one base agree across venues; those far from the others are listed.",
 )
 def prices_agree_across_venues(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
     """Own closes against the cross-venue median of the same base and hour."""

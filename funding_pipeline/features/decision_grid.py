@@ -85,13 +85,34 @@ def as_of_join(
 
 
 def bases(tables: MarketTables) -> pl.DataFrame:
-    """One row per (venue, symbol): `base` and `multiplier` (1 where unknown), as last announced."""
+    """One row per (venue, symbol) and base that it has counted to: `base`, `multiplier` (1 where unknown) and
+    `since`, when that was known. An instrument whose prices disagree with its namesakes leaves their base."""
+    rows = tables.instruments.sort(*INSTRUMENT, "effective_from").select(
+        *INSTRUMENT,
+        "base",
+        pl.col("multiplier").last().over(INSTRUMENT).fill_null(1.0),
+        pl.col("known_at").alias("since"),
+    )
+    is_other = pl.col("base") != pl.col("base").shift(1).over(INSTRUMENT)
+    return rows.filter(is_other.fill_null(value=True)).collect()
+
+
+def with_base(rows: pl.LazyFrame, known: pl.DataFrame, *, at: str) -> pl.LazyFrame:
+    """`rows`, in their order, with `base` and `multiplier` of their instruments as known `at` (a column).
+
+    The first base of an instrument holds before it too; both are null for an instrument that is not `known`.
+    """
+    first = known.unique(INSTRUMENT, keep="first", maintain_order=True)
+    found = rows.join(first.drop("since").lazy(), on=list(INSTRUMENT), how="left", maintain_order="left")
+    later = known.join(first, on=[*INSTRUMENT, "since"], how="anti")
+    if later.is_empty():
+        return found
+    then = later.lazy().select(*INSTRUMENT, "since", pl.col("base").alias("base_then"))
+    dated = as_of_join(found.with_row_index("row"), then, left_on=at, right_on="since", by=INSTRUMENT)
     return (
-        tables.instruments.sort("effective_from")
-        .group_by(*INSTRUMENT)
-        .agg(pl.col("base").last(), pl.col("multiplier").last().fill_null(1.0))
-        .sort(*INSTRUMENT)
-        .collect()
+        dated.sort("row")
+        .with_columns(pl.coalesce("base_then", "base").alias("base"))
+        .drop("row", "base_then")
     )
 
 

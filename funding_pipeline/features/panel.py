@@ -10,11 +10,11 @@ from funding_pipeline.core.tables import MADE_UP, UTC, MarketTables
 from funding_pipeline.features.catalog import FEATURE_COLUMNS, FEATURE_DOCS, KEYS, LOOKBACK_HOURS
 from funding_pipeline.features.cross_section import cross_section_features
 from funding_pipeline.features.decision_grid import (
-    INSTRUMENT,
     bases,
     decision_grid,
     decision_times,
     settlements_in_order,
+    with_base,
 )
 from funding_pipeline.features.funding import estimate_features, funding_features
 from funding_pipeline.features.liquidity import liquidity_features
@@ -42,9 +42,8 @@ def build_features(tables: MarketTables, *, as_of: pl.Series) -> pl.DataFrame:
     """
     settlements = settlements_in_order(tables.settled_funding)
     known = bases(tables)
-    grid = decision_grid(settlements, decision_times(as_of)).join(
-        known.drop("multiplier"), on=list(INSTRUMENT), how="inner", maintain_order="left"
-    )
+    grid = decision_grid(settlements, decision_times(as_of))
+    grid = with_base(grid.lazy(), known, at="as_of").drop("multiplier").drop_nulls("base").collect()
     own = estimate_features(funding_features(grid, settlements), tables.estimated_funding)
     priced = price_features(cross_section_features(own), tables.prices, known)
     panel = liquidity_features(

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from funding_pipeline.features.decision_grid import INSTRUMENT, as_of_join
+from funding_pipeline.features.decision_grid import INSTRUMENT, as_of_join, with_base
 from funding_pipeline.features.trailing import running_sums, window_sums
 from funding_pipeline.market_data.instruments import quoted_in_dollars
 
@@ -39,8 +39,8 @@ def perpetual_closes(prices: pl.LazyFrame, bases: pl.DataFrame) -> pl.DataFrame:
     `known_at` is that of the bar. 1 h to 8 h bars; of two at one time the shorter is taken.
     """
     return (
-        _bars(prices, _PERPETUAL)
-        .join(bases.lazy(), on=list(INSTRUMENT), how="inner")
+        with_base(_bars(prices, _PERPETUAL), bases, at="known_at")
+        .drop_nulls("base")
         .with_columns((pl.col("close") / pl.col("multiplier")).alias("price"))
         .sort(*INSTRUMENT, "close_time", pl.col("kind") != "trade", "timeframe_hours")
         .unique([*INSTRUMENT, "close_time"], keep="first", maintain_order=True)
@@ -79,9 +79,7 @@ def _spot_closes(prices: pl.LazyFrame, bases: pl.DataFrame) -> pl.DataFrame:
     named = pl.col("symbol").str.split("/").list.first()
     whole_hour = pl.col("close_time").dt.truncate("1h") == pl.col("close_time")
     return (
-        _bars(prices, _SPOT)
-        .filter(whole_hour)
-        .join(bases.lazy(), on=list(INSTRUMENT), how="left")
+        with_base(_bars(prices, _SPOT).filter(whole_hour), bases, at="known_at")
         .select(
             pl.coalesce("base", named).alias("base"),
             "close_time",

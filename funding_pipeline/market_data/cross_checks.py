@@ -12,7 +12,7 @@ from funding_pipeline.core.tables import TableSchema
 from funding_pipeline.market_data.bounds import FACT_TABLES
 from funding_pipeline.market_data.expectations import Expectation, holds
 from funding_pipeline.market_data.instruments import DOLLARS
-from funding_pipeline.market_data.quality import QualityReport, combined, judge
+from funding_pipeline.market_data.quality import QualityReport, judge
 
 _INSTRUMENT = ["venue", "symbol"]
 
@@ -74,38 +74,20 @@ def _with_gaps(settled: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
 
 
 def prices_within_band(
-    prices: pl.DataFrame,
-    instruments: pl.DataFrame,
-    *,
-    band: float = 0.20,
-    max_share: float = 0.5,
+    prices: pl.DataFrame, instruments: pl.DataFrame, *, band: float = 0.20
 ) -> QualityReport:
     """Each instrument's closes against the cross-venue median of its base at the same moment.
 
-    Per base unit (close / multiplier), dollar quotes only; the median is over trade closes and needs
-    two venues. Critical: an instrument outside the band in more than `max_share` of its closes, which
-    is how another token under the same ticker, or a wrong multiplier, shows. Warning: single closes
-    outside. Of 1.33 million recorded trade closes 2 are outside 20 %, and 10 closes of indices (all SOL
-    on Deribit, 2022-11-09 and 10; the worst single day has a share of 0.29), so half is no venue's
-    stress and always another asset. With two venues that disagree both may be flagged: nothing says
-    which is right.
+    Per base unit (close / multiplier), dollar quotes only; the median is over trade closes and needs two
+    venues. A warning: single closes outside. Of 1.33 million recorded trade closes 2 are outside 20 %, and 10
+    closes of indices (all SOL on Deribit, 2022-11-09 and 10). An instrument that is another asset altogether
+    has a base of its own (`identity`).
     """
     compared = _against_median(prices, instruments).with_columns(
         (pl.col("deviation").abs() <= band).alias("within_band")
     )
-    outside = 1.0 - pl.col("within_band").mean()
-    per_instrument = (
-        compared.group_by(*_INSTRUMENT, "base", "kind")
-        .agg(outside.alias("share_outside"), pl.col("deviation").median(), pl.len().alias("closes"))
-        .sort(*_INSTRUMENT, "kind")
-    )
-    rule = Expectation(
-        f"outside ±{band:.0%} in at most {max_share:.0%} of closes",
-        "ExpectColumnValuesToBeBetween",
-        {"column": "share_outside", "max_value": max_share},
-    )
-    each = holds(f"every close within ±{band:.0%} of the median", "within_band", severity="warning")
-    return combined("prices", [judge("prices", per_instrument, [rule]), judge("prices", compared, [each])])
+    rule = holds(f"every close within ±{band:.0%} of the median", "within_band", severity="warning")
+    return judge("prices", compared, [rule])
 
 
 def _against_median(prices: pl.DataFrame, instruments: pl.DataFrame) -> pl.DataFrame:

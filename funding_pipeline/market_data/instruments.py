@@ -15,8 +15,9 @@ from typing import Any
 import polars as pl
 
 from funding_pipeline.core.errors import UnknownInstrumentError
-from funding_pipeline.core.tables import INSTRUMENTS
+from funding_pipeline.core.tables import INSTRUMENTS, PRICES
 from funding_pipeline.market_data.effective_dates import effective_dated
+from funding_pipeline.market_data.identity import instrument_identity
 
 _PERPETUAL = re.compile(r"^(?P<base>[^/:\s]+)/(?P<quote>[^/:\s]+):(?P<settle>[^/:\s-]+)$")
 # Venues quote cheap coins by the thousand or million. A bare 1 or 10 is part of a name (1INCH).
@@ -80,13 +81,15 @@ def _resolve_multiplier(quoted: str) -> tuple[str, float]:
 
 
 def instruments(
-    listed: pl.DataFrame, terms: pl.DataFrame | None = None
+    listed: pl.DataFrame, terms: pl.DataFrame | None = None, prices: pl.LazyFrame | None = None
 ) -> tuple[pl.DataFrame, Mapping[str, str]]:
     """Instruments table and the refused symbols with their reasons.
 
     `listed`: one row per (venue, symbol) with `effective_from`, the first event seen of it. `terms`:
     what venues state of themselves (RAW_INSTRUMENT_TERMS); a change of it begins a new row, from the
-    moment at which it was observed. What neither the symbol, the venue nor the defaults tell is null.
+    moment at which it was observed. So does a change of `identity`: whether its `prices` agree with those of
+    other venues under its name; one that disagrees has a base of its own. What neither the symbol, the venue
+    nor the defaults tell is null.
     """
     rows: list[dict[str, Any]] = []
     refused: dict[str, str] = {}
@@ -111,7 +114,7 @@ def instruments(
             }
         )
     known = pl.DataFrame(rows, schema=dict(INSTRUMENTS.columns))
-    return INSTRUMENTS.conform(_with_terms(known, terms)), refused
+    return INSTRUMENTS.conform(_with_identity(_with_terms(known, terms), known, prices)), refused
 
 
 def _with_stated(listed: pl.DataFrame, terms: pl.DataFrame | None) -> pl.DataFrame:
@@ -135,6 +138,24 @@ def _with_terms(known: pl.DataFrame, terms: pl.DataFrame | None) -> pl.DataFrame
         [*key, "effective_from"], keep="last", maintain_order=True
     )
     return rows.with_columns(effective_to=pl.col("effective_from").shift(-1).over(key))
+
+
+def _with_identity(dated: pl.DataFrame, known: pl.DataFrame, prices: pl.LazyFrame | None) -> pl.DataFrame:
+    """A row per change of terms or of the verdict on identity, with both as they are from then on."""
+    in_dollars = pl.when(pl.col("quote").is_in(DOLLARS)).then("multiplier").alias("multiplier")
+    closes = PRICES.empty().lazy() if prices is None else prices
+    found = instrument_identity(known.with_columns(in_dollars), closes)
+    key, since = ["venue", "symbol"], "effective_from"
+    moments = pl.concat([dated.select(*key, since), found.select(*key, since)]).unique().sort(since)
+    sides = [
+        side.sort(since).drop("effective_to", "known_at", strict=False)
+        for side in (dated.drop("base", "identity", "identity_reason"), found)
+    ]
+    rows = moments
+    for side in sides:
+        rows = rows.join_asof(side, on=since, by=key, check_sortedness=False)
+    later = pl.col(since).shift(-1).over(key)
+    return rows.sort(*key, since).with_columns(effective_to=later, known_at=pl.col(since))
 
 
 def contract_size(venue: str, parsed: PerpetualSymbol) -> float | None:

@@ -199,7 +199,7 @@ def normalized_market(market: Market, span: MarketSpan | None = None) -> Normali
     lazy |= {name: without_refused(lazy[name], series) for name in FUNDING_TABLES}
     listed = listed_instruments(lazy["settled_funding"], lazy["estimated_funding"], lazy["prices"])
     terms = market.read("instrument_terms", venues=span.venues, start=span.start, end=span.end)
-    known, refused_symbols = instruments(listed, terms)
+    known, refused_symbols = instruments(listed, terms, lazy["prices"])
     tables = MarketTables(
         instruments=known.lazy(), funding_intervals=funding_intervals(lazy["settled_funding"]).lazy(), **lazy
     )

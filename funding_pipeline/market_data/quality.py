@@ -82,17 +82,6 @@ def run_expectations(table: TableSchema, frame: pl.DataFrame) -> QualityReport:
     return judge(table.name, prepare(table, frame), expectation_suite(table.name))
 
 
-def combined(name: str, reports: Sequence[QualityReport]) -> QualityReport:
-    """One report of several that judged parts of one question; it succeeds when all of them do."""
-    return QualityReport(
-        table=name,
-        success=all(report.success for report in reports),
-        results=tuple(result for report in reports for result in report.results),
-        rows=max((report.rows for report in reports), default=0),
-        seconds=sum(report.seconds for report in reports),
-    )
-
-
 def judge(name: str, frame: pl.DataFrame, expectations: Sequence[Expectation]) -> QualityReport:
     """Judge any frame by any expectations about its columns; columns they do not name are not copied."""
     started = time.perf_counter()

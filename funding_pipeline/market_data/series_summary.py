@@ -7,6 +7,7 @@ What lives here: one table of it, for a person who judges a source. What does no
 import polars as pl
 
 from funding_pipeline.core.tables import UTC
+from funding_pipeline.market_data.identity import PROVEN
 from funding_pipeline.market_data.normalization import NormalizedMarket
 
 SUMMARY_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -16,12 +17,14 @@ SUMMARY_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bars": pl.Int64,
     "first": UTC,
     "last": UTC,
+    "base": pl.String,
+    "identity": pl.String,  # proven, disagrees, unproven: whether it may be paired with others of its base
     "refused_rows": pl.Int64,
     "is_refused": pl.Boolean,  # nothing of its funding is used
     "why": pl.String,
 }
 _SERIES = ["venue", "symbol"]
-_REASONS = ["symbol_reason", "series_reason", "row_reasons"]
+_REASONS = ["symbol_reason", "series_reason", "row_reasons", "identity_reason"]
 
 
 def series_summary(market: NormalizedMarket) -> pl.DataFrame:
@@ -36,7 +39,7 @@ def series_summary(market: NormalizedMarket) -> pl.DataFrame:
     bars = bars.rename({"rows": "bars", "first": "first_bar", "last": "last_bar"})
     refused = (_quarantined(market.quarantine), _refused_series(market.refused_series), _unreadable(market))
     frame = settled
-    for part in (bars, *refused):
+    for part in (bars, *refused, _identity(tables.instruments)):
         frame = frame.join(part, on=_SERIES, how="full", coalesce=True)
     whole = pl.col("series_reason").is_not_null() | pl.col("symbol_reason").is_not_null()
     no_row_left = pl.col("settlements").is_null() & (pl.col("bad_settlements") > 0)
@@ -62,6 +65,14 @@ def _span(rows: pl.LazyFrame, moment: str) -> pl.DataFrame:
         pl.len().alias("rows"), at.min().alias("first"), at.max().alias("last")
     )
     return counted.collect()
+
+
+def _identity(instruments: pl.LazyFrame) -> pl.DataFrame:
+    """The last verdict on each instrument; the reason where it is not proven."""
+    newest = instruments.sort("effective_from").group_by(_SERIES).last()
+    is_open = pl.col("identity") != PROVEN
+    reason = pl.when(is_open).then("identity_reason").alias("identity_reason")
+    return newest.select(*_SERIES, "base", "identity", reason).collect()
 
 
 def _quarantined(rows: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from funding_pipeline.core.risk_limits import RiskLimits
+from funding_pipeline.portfolio.identity_lists import IdentityLists
 
 
 class PortfolioConfig(BaseModel):
@@ -23,6 +24,7 @@ class PortfolioConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     capital_usd: float = Field(default=1_000_000.0, gt=0)
+    identity: IdentityLists = Field(default=IdentityLists(), description="[identity] of funding.toml")
     gross_leverage: float = Field(
         default=1.0, gt=0, le=10, description="cap on the sum of |notional| over all legs, times capital"
     )

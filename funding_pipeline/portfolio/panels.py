@@ -18,6 +18,7 @@ from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.cost_scenarios import cost_panel
 from funding_pipeline.portfolio.costs import CostPanel
 from funding_pipeline.portfolio.forecast_panels import forecast_panel, payment_panel
+from funding_pipeline.portfolio.identity_lists import proven_panel
 from funding_pipeline.portfolio.legs import Bools, Floats, LegInputs, Universe
 from funding_pipeline.portfolio.liquidity import LiquidityPanel, liquidity_panel
 from funding_pipeline.portfolio.lot_panel import LotPanel, lot_panel
@@ -130,6 +131,9 @@ def decision_panels(
         price_fresh=fresh,
         rate=expected.rate_per_hour,
         funding_age_hours=paid.age_hours,
+        is_proven=proven_panel(tables.instruments, universe=universe, times=times)
+        | config.identity.allowed(universe),
+        is_denied=config.identity.denied(universe),
         config=config,
     )
     risk = _risk_at(prices, universe=quoted, times=times, config=config)

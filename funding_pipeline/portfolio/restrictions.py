@@ -20,6 +20,8 @@ _NOTES = (
     "no recent own price: only reducing",
     "no forecast: only reducing",
     "no recent settlement, funding unknown: closed",
+    "not proven by prices to be what its name says: only reducing",
+    "denied by the user's list: only reducing",
 )
 
 
@@ -46,10 +48,16 @@ def restrict(
     price_fresh: Bools,
     rate: Floats,
     funding_age_hours: Floats,
+    is_proven: Bools,
+    is_denied: Bools,
     config: PortfolioConfig,
 ) -> Restrictions:
-    """Apply the rules in order; a later one is more severe. NaN ages mean "never seen"."""
+    """Apply the rules in order; a later one is more severe. NaN ages mean "never seen".
+
+    Times x legs; `is_denied`: per leg."""
     code = np.zeros(rate.shape, dtype=np.int8)
+    code[~is_proven] = 6
+    code[:, is_denied] = 7
     code[~np.isfinite(rate)] = 4
     code[~price_fresh] = 3
     code[~(funding_age_hours <= config.max_funding_age_hours)] = 5

@@ -35,9 +35,10 @@ def instrument_rows(settled: pl.DataFrame) -> pl.DataFrame:
             pl.lit("USDT").alias("quote"),
             pl.lit("USDT").alias("settle"),
             pl.lit("linear").alias("contract_type"),
+            pl.lit("proven").alias("identity"),
             *(
                 pl.lit(None).alias(name)
-                for name in schema.INSTRUMENTS.nullable - {"multiplier", "contract_size"}
+                for name in schema.INSTRUMENTS.nullable - {"multiplier", "contract_size", "identity"}
             ),
             pl.col("effective_from").alias("known_at"),
         )

@@ -17,7 +17,7 @@ from funding_pipeline.core.tables import (
     TableSchema,
 )
 from funding_pipeline.market_data.expectations import Expectation, expectation_suite
-from funding_pipeline.market_data.quality import combined, judge, run_expectations
+from funding_pipeline.market_data.quality import judge, run_expectations
 
 T = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -120,15 +120,6 @@ def test_what_cannot_be_judged_raises_by_name() -> None:
     absent = Expectation("absent", "ExpectColumnValuesToNotBeNull", {"column": "absent"})
     with pytest.raises(MarketDataError, match="'absent' could not be judged"):
         judge("settled_funding", settlements(), [absent])
-
-
-def test_a_combined_report_fails_when_a_part_does() -> None:
-    good = run_expectations(PRICES, bars())
-    bad = run_expectations(PRICES, at_row(bars(), 1, close=-1.0))
-    both = combined("prices", [good, bad])
-    assert not both.success
-    assert len(both.results) == 2 * len(good.results)
-    assert combined("none", []).success
 
 
 def test_recorded_funding_keeps_its_promises(recorded_dir: Path) -> None:

@@ -145,7 +145,7 @@ def _instrument(venue: str, name: str, base: str, multiplier: float) -> pl.DataF
     return pl.DataFrame(
         nothing | {
             "venue": [venue], "symbol": [name], "base": [base], "multiplier": [multiplier],
-            "contract_size": [1.0], "quote": ["USD" if inverse else "USDT"],
+            "identity": ["proven"], "contract_size": [1.0], "quote": ["USD" if inverse else "USDT"],
             "settle": ["BTC" if inverse else "USDT"],
             "contract_type": ["inverse" if inverse else "linear"],
             "effective_from": [START], "known_at": [START],
