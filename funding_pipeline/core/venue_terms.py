@@ -35,6 +35,9 @@ class VenueTerms(BaseModel):
     settlement_window_seconds: float = Field(
         ge=0, le=600, description="no trading this close to a settlement"
     )
+    funding_cap_per_hour: float | None = Field(
+        default=None, gt=0, le=0.04, description="documented limit of funding per hour, fraction of notional"
+    )
     candle_volume_unit: VolumeUnit = Field(
         default="unknown", description="unit of a candle's volume, linear contracts"
     )

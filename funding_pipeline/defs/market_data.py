@@ -35,6 +35,7 @@ from funding_pipeline.market_data.instruments import instruments as resolve_inst
 from funding_pipeline.market_data.intervals import funding_intervals as find_intervals
 from funding_pipeline.market_data.leverage_tiers import leverage_tiers as find_leverage_tiers
 from funding_pipeline.market_data.normalization import (
+    FUNDING_TABLES,
     MADE_FROM_RAW,
     listed_instruments,
     normalize,
@@ -124,11 +125,12 @@ def _raw_asset(table: str, partitions: dg.PartitionsDefinition[str]) -> dg.Asset
 
 def _normalized_asset(name: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     made = MADE_FROM_RAW[name]
+    has_rates = name in FUNDING_TABLES  # within the caps that the terms state
 
     @dg.asset(
         name=name,
         description=_TABLE_DESCRIPTIONS[name],
-        deps=[f"raw_{made.raw}"],
+        deps=sorted({f"raw_{made.raw}", "raw_instrument_terms"} if has_rates else {f"raw_{made.raw}"}),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
@@ -143,7 +145,10 @@ def _normalized_asset(name: str, partitions: dg.PartitionsDefinition[str]) -> dg
             selection_of(context.partition_keys).with_unplaced(span.venues),
             every_partition(span),
         )
-        placed, refused = _normalize_by_quarter(name, _read_raw(lake, made.raw, partitions))
+        terms = lake.scan("raw_instrument_terms").select(*RAW_INSTRUMENT_TERMS) if has_rates else None
+        placed, refused = _normalize_by_quarter(
+            name, _read_raw(lake, made.raw, partitions), None if terms is None else terms.collect()
+        )
         version = lake.replace_partitions(name, placed, partitions=partitions, of=of)
         lake.replace_partitions(
             QUARANTINE.name,
@@ -178,14 +183,16 @@ def _read_raw(lake: Lake, raw: str, partitions: Sequence[tuple[str, str]]) -> pl
     return lake.scan(f"raw_{raw}").filter(wanted).with_columns(named).collect()
 
 
-def _normalize_by_quarter(table: str, raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _normalize_by_quarter(
+    table: str, raw: pl.DataFrame, terms: pl.DataFrame | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Accepted and refused rows with the column `quarter`, that of the raw rows they are made of."""
     accepted: list[pl.DataFrame] = []
     refused: list[pl.DataFrame] = []
     # At least one: tables without a row have columns all the same.
     for quarter in sorted(raw["quarter"].unique()) or [UNPLACED]:
         rows = raw.filter(pl.col("quarter") == quarter).drop("quarter")
-        for frames, frame in zip((accepted, refused), normalize(table, rows), strict=True):
+        for frames, frame in zip((accepted, refused), normalize(table, rows, terms=terms), strict=True):
             frames.append(frame.with_columns(quarter=pl.lit(quarter)))
     return pl.concat(accepted), pl.concat(refused)
 

@@ -15,6 +15,8 @@ from funding_pipeline.core.tables import TableSchema
 # settlement elsewhere; 16 % per 8 h is half of that worst case and beyond anything ever recorded
 # (10 % per 8 h: SOL in November 2022).
 MAX_RATE_PER_8H = 0.16
+MAX_RATE_PER_HOUR = 0.04
+"""The widest limit that a venue documents; up to it a rate is believed where its own is that wide."""
 LONGEST_INTERVAL_HOURS = 24.0
 # Settlements share a daily grid, so an interval divides the day.
 SETTLEMENT_INTERVALS_HOURS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0)

@@ -13,7 +13,7 @@ import polars as pl
 from funding_pipeline.core.errors import SchemaError
 from funding_pipeline.core.tables import NORMALIZED, TableSchema
 from funding_pipeline.market_data.bounds import (
-    MAX_RATE_PER_8H,
+    MAX_RATE_PER_HOUR,
     SETTLEMENT_INTERVALS_HOURS,
     bounds_of,
     float_columns,
@@ -27,6 +27,7 @@ Severity = Literal["critical", "warning"]
 ALL_FINITE = "all_finite"
 TIME_INCREASES = "time_increases"
 RATE_PER_8H = "rate_per_8h"
+_MOST_PER_8H = 8 * MAX_RATE_PER_HOUR + 1e-9
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,9 @@ def _at_least(greater: str, less: str) -> Expectation:
 
 def _rates() -> Iterator[Expectation]:
     yield Expectation(
-        f"|rate| <= {MAX_RATE_PER_8H:.0%} per 8 h",
+        f"|rate| <= {_MOST_PER_8H:.0%} per 8 h",
         "ExpectColumnValuesToBeBetween",
-        {"column": RATE_PER_8H, "min_value": -MAX_RATE_PER_8H, "max_value": MAX_RATE_PER_8H},
+        {"column": RATE_PER_8H, "min_value": -_MOST_PER_8H, "max_value": _MOST_PER_8H},
     )
     yield Expectation(
         "interval_hours usual",

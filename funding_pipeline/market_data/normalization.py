@@ -29,6 +29,7 @@ from funding_pipeline.core.tables import (
     MarketTables,
     TableSchema,
 )
+from funding_pipeline.market_data.funding_caps import limited
 from funding_pipeline.market_data.instruments import instruments
 from funding_pipeline.market_data.intervals import funding_intervals
 from funding_pipeline.market_data.liquidity import order_book_depth, trade_flow
@@ -147,10 +148,18 @@ FUNDING_TABLES = (SETTLED_FUNDING.name, ESTIMATED_FUNDING.name)
 """Tables that a refused series is left out of; its prices are another matter."""
 
 
-def normalize(table: str, raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Accepted rows of `table` (in its schema, sorted by key) and the refused ones (QUARANTINE)."""
+def normalize(
+    table: str, raw: pl.DataFrame, *, terms: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Accepted rows of `table` (in its schema, sorted by key) and the refused ones (QUARANTINE).
+
+    `terms` (RAW_INSTRUMENT_TERMS): what venues state of caps and floors, for tables of rates.
+    """
     made = MADE_FROM_RAW[table]
-    judged = quarantine_rows(made.schema, made.shape(raw))
+    rows = made.shape(raw)
+    if table == ESTIMATED_FUNDING.name:
+        rows = limited(rows, terms)
+    judged = quarantine_rows(made.schema, rows, terms=terms)
     return made.schema.conform(judged.accepted), QUARANTINE.conform(judged.refused)
 
 
@@ -187,18 +196,18 @@ def normalized_market(market: Market, span: MarketSpan | None = None) -> Normali
     frames: dict[str, pl.DataFrame] = {}
     refused: list[pl.DataFrame] = []
     series = REFUSED_SERIES.empty()
+    terms = market.read("instrument_terms", venues=span.venues, start=span.start, end=span.end)
     for raw_name in RAW_TABLES:
         raw = market.read(raw_name, venues=span.venues, start=span.start, end=span.end)
         if raw_name == "funding_rates":
             series = refused_series(settled_funding(raw))
         for name, made in MADE_FROM_RAW.items():
             if made.raw == raw_name:
-                frames[name], bad = normalize(name, raw)
+                frames[name], bad = normalize(name, raw, terms=terms)
                 refused.append(bad)
     lazy = {name: frame.lazy() for name, frame in frames.items()}
     lazy |= {name: without_refused(lazy[name], series) for name in FUNDING_TABLES}
     listed = listed_instruments(lazy["settled_funding"], lazy["estimated_funding"], lazy["prices"])
-    terms = market.read("instrument_terms", venues=span.venues, start=span.start, end=span.end)
     known, refused_symbols = instruments(listed, terms, lazy["prices"])
     tables = MarketTables(
         instruments=known.lazy(), funding_intervals=funding_intervals(lazy["settled_funding"]).lazy(), **lazy

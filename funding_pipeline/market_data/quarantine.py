@@ -19,8 +19,8 @@ from funding_pipeline.market_data.bounds import (
     float_columns,
     is_rate_table,
     ordered_pairs_of,
-    rate_per_8h,
 )
+from funding_pipeline.market_data.funding_caps import beyond_all, beyond_stated, with_caps
 
 _UNKNOWN = "(null)"
 PRICE_KINDS = ("trade", "mark", "index", "spot")
@@ -42,8 +42,12 @@ class Quarantined:
     merged: int
 
 
-def quarantine_rows(table: TableSchema, frame: pl.DataFrame) -> Quarantined:
+def quarantine_rows(
+    table: TableSchema, frame: pl.DataFrame, *, terms: pl.DataFrame | None = None
+) -> Quarantined:
     """Judge every row of `frame`, which has the columns of `table` (others are dropped).
+
+    `terms`: RAW_INSTRUMENT_TERMS, whose caps and floors bound a rate from when they were stated.
 
     Rows equal in everything but `known_at` and `is_made_up` are one fact, known from the earliest. Rows that
     share a key and disagree are all refused: nothing says which is right, a gap is visible downstream, and a
@@ -52,11 +56,13 @@ def quarantine_rows(table: TableSchema, frame: pl.DataFrame) -> Quarantined:
     """
     typed = table.typed(frame)
     distinct = _merge_repeats(table, typed)
+    if is_rate_table(table):
+        distinct = with_caps(distinct, terms, at="known_at")
     judged = distinct.with_columns(_first_reason(table).alias("_reason"))
     judged = judged.with_columns(pl.coalesce("_reason", _conflict_reason(table)).alias("_reason"))
     if table is SETTLED_FUNDING:
         judged = _without_repeats(judged)
-    accepted = judged.filter(pl.col("_reason").is_null()).drop("_reason").sort(table.key)
+    accepted = judged.filter(pl.col("_reason").is_null()).select(*table.columns).sort(table.key)
     refused = _as_quarantine(table, judged.filter(pl.col("_reason").is_not_null()))
     return Quarantined(accepted, refused, merged=frame.height - distinct.height)
 
@@ -90,7 +96,8 @@ def _rules(table: TableSchema) -> Iterator[tuple[pl.Expr, str]]:
     for name, bound in bounds_of(table).items():
         yield bound.broken_by(name), f"{name} not {bound}"
     if is_rate_table(table):
-        yield rate_per_8h().abs() > MAX_RATE_PER_8H, f"|rate| above {MAX_RATE_PER_8H:.0%} per 8 h"
+        yield beyond_all(), f"|rate| above {MAX_RATE_PER_8H:.0%} per 8 h and every cap known of it"
+        yield beyond_stated(), "rate beyond the cap or floor that the venue had stated for it"
     for greater, less in ordered_pairs_of(table):
         yield pl.col(greater) < pl.col(less), f"{greater} below {less}"
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funding_pipeline.core.tables import PRICES
@@ -120,6 +120,7 @@ def test_bars_of_8_hours_are_evidence_too() -> None:
     assert verdicts(closes, hours=8)["hyperliquid X/USDC:USDC"][-1] == ("X", "proven", 24)
 
 
+@settings(deadline=None)
 @given(
     cut=st.integers(1, 120),
     seed=st.lists(st.sampled_from([0.5, 0.97, 1.0, 1.02, 1.4]), min_size=5, max_size=5),

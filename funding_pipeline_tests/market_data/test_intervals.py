@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funding_pipeline.core.market import RAW_FUNDING_RATES
@@ -81,6 +81,7 @@ def test_stated_intervals_stay() -> None:
     assert read([0, 8, 24, 30, 32], [8, 8, 8, 2, 2]) == [(8, 0), (8, 0), (8, 0), (2, 0), (2, 0)]
 
 
+@settings(deadline=None)
 @given(
     interval=st.sampled_from([1, 2, 4, 8]),
     holes=st.lists(st.integers(4, 5), min_size=1, max_size=12),

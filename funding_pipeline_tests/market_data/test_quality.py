@@ -65,7 +65,7 @@ def test_an_empty_table_keeps_every_promise(table: TableSchema) -> None:
 @pytest.mark.parametrize(
     ("table", "frame", "broken"),
     [
-        (SETTLED_FUNDING, at_row(settlements(), 2, rate=0.2), "|rate| <= 16% per 8 h"),
+        (SETTLED_FUNDING, at_row(settlements(), 2, rate=0.4), "|rate| <= 32% per 8 h"),
         (SETTLED_FUNDING, at_row(settlements(), 2, rate=None), "rate known"),
         (SETTLED_FUNDING, at_row(settlements(), 2, rate=math.inf), "numbers finite"),
         (SETTLED_FUNDING, at_row(settlements(), 2, known_at=T), "known_at >= settled_at"),

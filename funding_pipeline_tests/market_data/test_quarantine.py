@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funding_pipeline.core.errors import SchemaError
+from funding_pipeline.core.market import RAW_FUNDING_RATES, RAW_INSTRUMENT_TERMS
 from funding_pipeline.core.tables import ESTIMATED_FUNDING, PRICES, QUARANTINE, SETTLED_FUNDING
 from funding_pipeline.market_data.expectations import prepare
+from funding_pipeline.market_data.normalization import normalize
+from funding_pipeline.market_data.quality import run_expectations
 from funding_pipeline.market_data.quarantine import quarantine_rows
 
 T = datetime(2024, 1, 1, 8, tzinfo=UTC)
@@ -47,9 +50,9 @@ def judged_settlements(*rows: dict[str, object]):
         ({"known_at": None}, "null known_at"),
         ({"rate": float("nan")}, "rate not finite"),
         ({"rate": float("-inf")}, "rate not finite"),
-        ({"rate": 0.1601}, "|rate| above 16% per 8 h"),
-        ({"rate": -0.0801, "interval_hours": 4.0}, "|rate| above 16% per 8 h"),
-        ({"rate": 0.0201, "interval_hours": 1.0}, "|rate| above 16% per 8 h"),
+        ({"rate": 0.1601}, "|rate| above 16% per 8 h and every cap known of it"),
+        ({"rate": -0.0801, "interval_hours": 4.0}, "|rate| above 16% per 8 h and every cap known of it"),
+        ({"rate": 0.0201, "interval_hours": 1.0}, "|rate| above 16% per 8 h and every cap known of it"),
         ({"interval_hours": 0.0}, "interval_hours not > 0 and <= 24"),
         ({"interval_hours": 24.5}, "interval_hours not > 0 and <= 24"),
         ({"known_at": T - timedelta(seconds=1)}, "known_at below settled_at"),
@@ -116,7 +119,7 @@ def test_rows_that_disagree_are_all_refused() -> None:
 def test_a_broken_row_does_not_taint_its_sound_twin() -> None:
     judged = judged_settlements(settlement(), settlement(rate=9.0))
     assert judged.accepted["rate"].to_list() == [1e-4]
-    assert judged.refused["reason"].to_list() == ["|rate| above 16% per 8 h"]
+    assert judged.refused["reason"].to_list() == ["|rate| above 16% per 8 h and every cap known of it"]
 
 
 def test_nan_and_null_stay_two_rows_in_quarantine() -> None:
@@ -166,3 +169,55 @@ def test_no_row_is_lost_order_does_not_matter_and_accepted_rows_keep_the_suite(
     assert prepared["time_increases"].drop_nulls().all()
     assert prepared["all_finite"].all()
     assert (prepared["rate_per_8h"].abs() <= 0.16).all()
+
+
+def _rate(venue: str, rate: float, hours: float = 1.0) -> pl.DataFrame:
+    at = datetime(2024, 5, 1, tzinfo=UTC)
+    return pl.DataFrame(
+        {"venue": [venue], "symbol": ["X/USDT:USDT"], "settled_at": [at], "rate": [rate],
+         "interval_hours": [hours], "known_at": [at]}
+    )  # fmt: skip
+
+
+def _terms(venue: str, cap: float | None, *, days: int = -1) -> pl.DataFrame:
+    row = dict.fromkeys(RAW_INSTRUMENT_TERMS) | {
+        "venue": venue, "symbol": "X/USDT:USDT",
+        "funding_cap": cap, "funding_floor": None if cap is None else -cap,
+        "observed_at": datetime(2024, 5, 1, tzinfo=UTC) + timedelta(days=days),
+    }  # fmt: skip
+    return pl.DataFrame([row], schema=dict(RAW_INSTRUMENT_TERMS))
+
+
+@pytest.mark.parametrize(
+    ("venue", "rate", "terms", "is_kept"),
+    [
+        ("hyperliquid", -0.04, None, True),  # its documented limit
+        ("hyperliquid", -0.0401, None, False),
+        ("bybit", -0.04, None, False),
+        ("bybit", 0.03, _terms("bybit", 0.03), True),  # a stated cap makes it possible
+        ("bybit", 0.0301, _terms("bybit", 0.03), False),
+        ("bybit", 0.003, _terms("bybit", 0.0025), False),  # beyond the cap in force
+        ("bybit", 0.003, _terms("bybit", 0.0025, days=1), True),  # that cap came later
+        ("bybit", 0.003, _terms("bybit", None), True),
+        ("gate", 0.05, _terms("gate", 0.5), False),  # no contract pays 5 % an hour
+    ],
+)
+def test_caps_bound_a_rate_where_they_are_known(
+    venue: str, rate: float, terms: pl.DataFrame | None, is_kept: bool
+) -> None:
+    judged = quarantine_rows(SETTLED_FUNDING, _rate(venue, rate), terms=terms)
+    assert (judged.accepted.height == 1) is is_kept
+    if is_kept:
+        assert run_expectations(SETTLED_FUNDING, judged.accepted).success
+
+
+def test_an_estimate_is_limited_by_the_cap_in_force() -> None:
+    raw = pl.DataFrame(
+        {"venue": ["kraken"], "symbol": ["X/USDT:USDT"], "kind": ["predicted"], "rate": [-0.0095],
+         "settled_at": [datetime(2024, 5, 1, 1, tzinfo=UTC)],
+         "venue_time": [datetime(2024, 5, 1, tzinfo=UTC)], "interval_hours": [1.0]},
+        schema=dict(RAW_FUNDING_RATES),
+    )  # fmt: skip
+    estimated, refused = normalize("estimated_funding", raw, terms=_terms("kraken", 0.0025))
+    assert estimated["rate"].to_list() == [-0.0025]
+    assert refused.is_empty()
