@@ -24,6 +24,9 @@ class PortfolioConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     capital_usd: float = Field(default=1_000_000.0, gt=0)
+    close_before_delisting_hours: float = Field(
+        default=24.0, ge=0, le=720, description="a leg is closed this long before an announced end of trading"
+    )
     identity: IdentityLists = Field(default=IdentityLists(), description="[identity] of funding.toml")
     gross_leverage: float = Field(
         default=1.0, gt=0, le=10, description="cap on the sum of |notional| over all legs, times capital"

@@ -5,7 +5,7 @@ What lives here: the forecast path and when funding is next paid. What does not:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -75,6 +75,32 @@ def _one_horizon(
     stale = ~(age <= max_age_hours)
     spread = np.maximum(high - low, 0.0) / _Z_80
     return np.where(stale, np.nan, rate), np.where(stale, np.nan, spread)
+
+
+def within_caps(
+    expected: ForecastPanel,
+    instruments: pl.LazyFrame,
+    *,
+    interval_hours: Floats,
+    universe: Universe,
+    times: Sequence[datetime],
+) -> ForecastPanel:
+    """Forecasts within the caps and floors stated by each time: a contract pays no more than that.
+
+    `interval_hours`: times x legs, between settlements. What is not stated bounds nothing.
+    """
+    names = ["funding_floor", "funding_cap"]
+    rows = instruments.sort("known_at", "effective_from").select(*_LEG, "known_at", *names).collect()
+    stated = as_of_panels(rows, on="known_at", values=names, universe=universe, times=times)
+    if not np.isfinite(stated).any():
+        return expected
+    floor, cap = (panel / interval_hours for panel in stated)
+    low, high = np.where(np.isfinite(floor), floor, -np.inf), np.where(np.isfinite(cap), cap, np.inf)
+    return replace(
+        expected,
+        rate_per_hour=np.clip(expected.rate_per_hour, low, high),
+        rate_path=np.clip(expected.rate_path, low[:, None], high[:, None]),
+    )
 
 
 def payment_panel(funding: pl.LazyFrame, *, universe: Universe, times: Sequence[datetime]) -> PaymentPanel:

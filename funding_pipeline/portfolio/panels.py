@@ -17,10 +17,11 @@ from funding_pipeline.portfolio.as_of import as_of_panels
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.cost_scenarios import cost_panel
 from funding_pipeline.portfolio.costs import CostPanel
-from funding_pipeline.portfolio.forecast_panels import forecast_panel, payment_panel
+from funding_pipeline.portfolio.forecast_panels import forecast_panel, payment_panel, within_caps
 from funding_pipeline.portfolio.identity_lists import proven_panel
 from funding_pipeline.portfolio.legs import Bools, Floats, LegInputs, Universe
 from funding_pipeline.portfolio.liquidity import LiquidityPanel, liquidity_panel
+from funding_pipeline.portfolio.listing_panel import listing_panel
 from funding_pipeline.portfolio.lot_panel import LotPanel, lot_panel
 from funding_pipeline.portfolio.reference import reference_per_leg, sane_prices
 from funding_pipeline.portfolio.restrictions import Restrictions, restrict, venues_open
@@ -126,6 +127,9 @@ def decision_panels(
         forecasts, universe=universe, times=times, max_age_hours=config.max_forecast_age_hours
     )
     paid = payment_panel(tables.settled_funding, universe=universe, times=times)
+    expected = within_caps(
+        expected, tables.instruments, interval_hours=paid.interval_hours, universe=universe, times=times
+    )
     restrictions = restrict(
         price_age_hours=age,
         price_fresh=fresh,
@@ -134,6 +138,7 @@ def decision_panels(
         is_proven=proven_panel(tables.instruments, universe=universe, times=times)
         | config.identity.allowed(universe),
         is_denied=config.identity.denied(universe),
+        listing=listing_panel(tables.instruments, universe=universe, times=times),
         config=config,
     )
     risk = _risk_at(prices, universe=quoted, times=times, config=config)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.legs import Bools, Floats, Universe
+from funding_pipeline.portfolio.listing_panel import ListingPanel
 
 _NOTES = (
     "",
@@ -22,7 +23,11 @@ _NOTES = (
     "no recent settlement, funding unknown: closed",
     "not proven by prices to be what its name says: only reducing",
     "denied by the user's list: only reducing",
+    "halted or settling by its venue's word: only reducing",
+    "its venue has announced the end of trading: only reducing",
+    "trading ends soon: closed",
 )
+_CLOSING = (1, 2, 5, 10)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ def restrict(
     funding_age_hours: Floats,
     is_proven: Bools,
     is_denied: Bools,
+    listing: ListingPanel,
     config: PortfolioConfig,
 ) -> Restrictions:
     """Apply the rules in order; a later one is more severe. NaN ages mean "never seen".
@@ -58,13 +64,15 @@ def restrict(
     code = np.zeros(rate.shape, dtype=np.int8)
     code[~is_proven] = 6
     code[:, is_denied] = 7
+    code[np.isfinite(listing.hours_left)] = 9
+    code[listing.is_halted] = 8
     code[~np.isfinite(rate)] = 4
     code[~price_fresh] = 3
     code[~(funding_age_hours <= config.max_funding_age_hours)] = 5
     code[~(price_age_hours <= config.gone_after_hours)] = 2
+    code[listing.hours_left <= config.close_before_delisting_hours + config.rebalance_every_hours] = 10
     code[~np.isfinite(price_age_hours)] = 1
-    closing = np.isin(code, (1, 2, 5))
-    return Restrictions(may_increase=code == 0, must_close=closing, code=code)
+    return Restrictions(may_increase=code == 0, must_close=np.isin(code, _CLOSING), code=code)
 
 
 def venues_open(
