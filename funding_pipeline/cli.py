@@ -257,6 +257,21 @@ def validate(
 
 
 @app.command()
+def settings(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print a JSON schema of funding.toml.")] = False,
+) -> None:
+    """Show the settings in force and where each came from; secrets stay hidden."""
+    from funding_pipeline.commands.settings import print_schema, show_settings
+    from funding_pipeline.settings import load_settings
+
+    if schema:
+        print_schema()
+    else:
+        show_settings(load_settings(), as_json=as_json)
+
+
+@app.command()
 def sql(
     statement: Annotated[str | None, typer.Argument(help="One statement; without it, the tables.")] = None,
     output: Annotated[OutputFormat, typer.Option("--format", help="How to print rows.")] = OutputFormat.TABLE,

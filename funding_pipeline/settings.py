@@ -7,12 +7,13 @@ does not: limits and assumptions of the portfolio (`portfolio.config`), terms of
 
 import hashlib
 import os
+import tomllib
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tomllib import TOMLDecodeError
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,6 +27,7 @@ from funding_pipeline.core.risk_limits import RiskLimits, limits_at
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.identity_lists import IdentityLists
+from funding_pipeline.settings_checks import odd_number_texts, odd_numbers, unknown_keys, unknown_variables
 from funding_pipeline.trading.setup import TradingMode, TradingSetup
 from funding_pipeline.venues.testnet_address import TestnetAddress
 
@@ -272,16 +274,64 @@ class Settings(BaseSettings):
 
 
 def load_settings(**given: Any) -> Settings:
-    """Settings `given`, then from the environment and `funding.toml`; a bad value is a SettingsError."""
+    """Settings `given`, then from the environment and `funding.toml`.
+
+    Raises SettingsError with a line for each thing that is wrong: a bad value, a name that nothing reads.
+    """
+    mistakes = list(_mistakes())
+    if mistakes:
+        raise SettingsError("; ".join(mistakes))
     try:
-        return Settings(**given)
+        found = Settings(**given)
+        found.portfolio_config()
+        found._execution_config()
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"
         where = f"FUNDING_{name.upper()}" if first["loc"] else name
         raise SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
-    except (TOMLDecodeError, UnicodeDecodeError) as error:
+    return found
+
+
+def file_values() -> Mapping[str, Any]:
+    """What `funding.toml` says, by name; empty where there is none. SettingsError where it cannot be read."""
+    try:
+        return tomllib.loads(settings_file().read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{settings_file()} cannot be read: {error}") from error
+
+
+TABLES: Mapping[str, type[BaseModel]] = {
+    "execution": ExecutionConfig,
+    "portfolio": PortfolioConfig,
+    "identity": IdentityLists,
+    "limits": RiskLimits,
+}
+"""Tables of the file with keys of their own, by setting."""
+NOT_IN_PORTFOLIO = frozenset({"capital_usd", "rebalance_every_hours", "risk_limits", "identity"})
+"""What a plan takes from other settings."""
+
+
+def _mistakes() -> Iterator[str]:
+    fields, given, file = Settings.model_fields, file_values(), settings_file().name
+    yield from unknown_keys(given, fields, where=file)
+    yield from odd_numbers(given, fields, where=file)
+    for name, model in TABLES.items():
+        known = dict(model.model_fields)
+        if name == "portfolio":
+            known = {key: field for key, field in known.items() if key not in NOT_IN_PORTFOLIO}
+        tables = given.get(name, {})
+        for table in tables if isinstance(tables, list) else [tables]:
+            where = f"{file} [{name}]"
+            if not isinstance(table, Mapping):
+                yield f"{where} is no table"
+                continue
+            yield from unknown_keys(table, known, where=where)
+            yield from odd_numbers(table, known, where=where)
+    yield from unknown_variables(os.environ, fields)
+    yield from odd_number_texts(os.environ, fields)
 
 
 def _names(text: str) -> tuple[str, ...]:

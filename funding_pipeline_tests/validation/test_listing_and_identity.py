@@ -1,9 +1,10 @@
-"""A back-test opens nothing that is not proven, denied, halted or about to end; caps bound what it expects."""
+"""A back-test opens nothing unproven, denied, halted or about to end; caps bound what it expects."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -28,15 +29,14 @@ def stated(
 ) -> MarketTables:
     """The same market where the terms of one leg are others, from `at` on or from its first row on."""
     known = tables.instruments.collect()
-    mine = (pl.col("venue") == leg[0]) & (pl.col("symbol") == leg[1])
+    is_mine = (pl.col("venue") == leg[0]) & (pl.col("symbol") == leg[1])
     columns = [pl.lit(value, dtype=INSTRUMENTS.columns[name]).alias(name) for name, value in values.items()]
-    if at is None:
-        return replace(tables, instruments=pl.concat(
-            [known.filter(~mine), known.filter(mine).with_columns(columns)], how="vertical_relaxed").lazy())  # fmt: skip
-    later = known.filter(mine).with_columns(*columns, effective_from=pl.lit(at), known_at=pl.lit(at))
-    return replace(
-        tables, instruments=pl.concat([known, later.select(known.columns)], how="vertical_relaxed").lazy()
-    )
+    mine, kept = known.filter(is_mine).with_columns(columns), known.filter(~is_mine)
+    if at is not None:
+        since = pl.lit(at)
+        mine, kept = mine.with_columns(effective_from=since, known_at=since), known
+    rows = pl.concat([kept, mine.select(known.columns)], how="vertical_relaxed")
+    return replace(tables, instruments=rows.lazy())
 
 
 def held(result: BacktestResult, leg: tuple[str, str]) -> pl.DataFrame:
@@ -97,8 +97,6 @@ def test_a_halted_leg_is_not_enlarged(
 
 
 def test_a_forecast_stays_within_the_cap_in_force() -> None:
-    import numpy as np
-
     universe = Universe.of(
         [Leg("a", "X/USDT:USDT", "X", 1.0, False, "USDT"), Leg("b", "X/USDT:USDT", "X", 1.0, False, "USDT")]
     )
