@@ -1,0 +1,280 @@
+"""What a venue's answer must have before anything is made of it, and which of its rows cannot be read.
+
+What lives here: the list that an answer must hold (each dialect says where), and the search for the rows over
+which a parser stumbles. What does not: what the rows mean (`public`, the dialects), or asking (`calls`).
+
+ccxt makes an empty list of an answer without one, which would read as "there was nothing"; and one odd row
+ends the parsing of all others. Answers of a call are therefore held while it runs: where it fails in a
+parser, it is run again over the held answers, without network, to find the rows that it cannot read.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from funding_pipeline.core.errors import VenueAnswerError
+from funding_pipeline.venues.spelling import info_of
+
+STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""What code raises that meets a value of another kind than it expects."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where the list of an answer is: `path` of keys and indices with dots, empty for the answer itself.
+
+    `name`: the field of a row that names it. `beside`: a list whose items belong to the rows, one to one.
+    `stand_in`: what an unreadable row is replaced by where places count (with a good row's other fields);
+    None leaves it out. `are_rows` false: a list whose items mean nothing one by one (levels of a book).
+    """
+
+    path: str
+    name: str = ""
+    beside: str | None = None
+    stand_in: Mapping[str, Any] | None = None
+    are_rows: bool = True
+
+
+class Place(NamedTuple):
+    """One row of a held answer."""
+
+    request: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A row that was left out: `name` as the venue spells it, or its place in the answer."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class Held:
+    """Answers of one call by request, with what is declared of each; see the module's text."""
+
+    declared: Mapping[str, Rows]
+    key_of: Callable[[str, Mapping[str, Any]], str]
+    answers: dict[str, tuple[Rows | None, Any]] = field(default_factory=dict)
+    left_out: frozenset[Place] = frozenset()
+    is_replay: bool = False
+    has_failed: bool = False
+    unread: list[Unread] = field(default_factory=list)
+
+    async def answer(self, path: str, params: Mapping[str, Any], ask: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer to a request: from the venue, checked and held; on a replay, from what is held."""
+        request = f"{path} {json.dumps(params, sort_keys=True, default=str)}"
+        rows = self.declared.get(self.key_of(path, params))
+        if not self.is_replay:
+            try:
+                body = await ask()
+                listed = None if rows is None else list_of(body, rows.path)
+            except BaseException:
+                self.has_failed = True
+                raise
+            if request in self.answers:  # asked twice, as by pages without a number: none can be replayed
+                self.has_failed = True
+            self.answers[request] = (rows, body)
+            self._leave_out_scalars(request, rows, listed)
+        return self._trimmed(request)
+
+    def rows(self) -> list[Place]:
+        """Every row that may be to blame."""
+        return [
+            Place(request, index)
+            for request, (rows, body) in self.answers.items()
+            if rows is not None and rows.are_rows
+            for index in range(len(list_of(body, rows.path)))
+            if Place(request, index) not in self.left_out
+        ]
+
+    def name_of(self, place: Place) -> str:
+        """What to call a row."""
+        rows, body = self.answers[place.request]
+        assert rows is not None
+        return _name_of(list_of(body, rows.path)[place.at], rows, place.at)
+
+    def _leave_out_scalars(self, request: str, rows: Rows | None, listed: Sequence[Any] | None) -> None:
+        """A row that is no structure at all: some parsers pass over it in silence."""
+        if rows is None or not rows.are_rows:
+            return
+        for index, row in enumerate(listed or ()):
+            if not isinstance(row, dict | list) or (rows.name and not isinstance(row, dict)):
+                place = Place(request, index)
+                self.left_out |= {place}
+                self.unread.append(Unread(self.name_of(place), f"not a row ({type(row).__name__})"))
+
+    def _trimmed(self, request: str) -> Any:
+        rows, body = self.answers[request]
+        gone = {place.at for place in self.left_out if place.request == request}
+        if rows is None or not gone:
+            return body
+        trimmed = _replaced(body, rows.path, _without(list_of(body, rows.path), gone, rows.stand_in))
+        if rows.beside is None:
+            return trimmed
+        beside = list_of(body, rows.beside)
+        return _replaced(trimmed, rows.beside, _without(beside, gone, {} if rows.stand_in else None))
+
+
+_HELD: ContextVar[Held | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def holding(declared: Mapping[str, Rows], key_of: Callable[[str, Mapping[str, Any]], str]) -> Iterator[Held]:
+    """Hold and check the answers to what is asked inside, also by tasks that are started there."""
+    held = Held(declared, key_of)
+    token = _HELD.set(held)
+    try:
+        yield held
+    finally:
+        _HELD.reset(token)
+
+
+def checked_class(base: type) -> type:
+    """A ccxt class whose answers are checked and held, where a call is made inside of `holding`."""
+
+    class Checked(base):  # type: ignore[misc]
+        async def fetch2(self, path: str, *arguments: Any, **named: Any) -> Any:
+            held, ask = _HELD.get(), super().fetch2
+            if held is None:
+                return await ask(path, *arguments, **named)
+            params = arguments[2] if len(arguments) > 2 else named.get("params") or {}
+            return await held.answer(path, params, lambda: ask(path, *arguments, **named))
+
+        async def fetch_markets(self, params: Any = None) -> Any:
+            return distinct_markets(await super().fetch_markets(params or {}))
+
+    Checked.__name__ = base.__name__
+    return Checked
+
+
+def distinct_markets(markets: Sequence[Any]) -> list[dict[str, Any]]:
+    """Markets with an id and a symbol of their own: ccxt would keep the last of those that share one.
+
+    What trades takes precedence over what does not; where several trade none is kept, for which is meant
+    cannot be told.
+    """
+    named = [
+        m for m in markets if isinstance(m, dict) and _is_text(m.get("id")) and _is_text(m.get("symbol"))
+    ]
+    by_symbol: dict[str, list[dict[str, Any]]] = {}
+    for market in named:
+        by_symbol.setdefault(market["symbol"], []).append(market)
+    chosen = []
+    for same in by_symbol.values():
+        candidates = [market for market in same if market.get("active") is not False] or same[-1:]
+        chosen += candidates if len(candidates) == 1 else []
+    return chosen
+
+
+def unlisted(held: Held, markets: Mapping[str, Any]) -> Iterator[Unread]:
+    """Rows of a listing that are in none of the markets which were made of it, and not left out before."""
+    known = {row.name for row in held.unread}
+    for rows, body in held.answers.values():
+        if rows is not None and rows.name:
+            made = {info_of(market).get(rows.name) for market in markets.values()}
+            for at, row in enumerate(list_of(body, rows.path)):
+                name = _name_of(row, rows, at)
+                if name not in made and name not in known:
+                    yield Unread(name, "no market can be made of it, or another has its name")
+
+
+@contextmanager
+def understanding(what: str) -> Iterator[None]:
+    """Code that reads an answer; what stumbles there over an odd value is a VenueAnswerError of `what`."""
+    try:
+        yield
+    except STUMBLES as error:
+        raise VenueAnswerError(f"{what}: cannot be read ({type(error).__name__}: {error})") from error
+
+
+async def read_what_can_be_read(
+    held: Held,
+    run: Callable[[], Awaitable[Any]],
+    explain: Callable[[Exception], str],
+    *,
+    probe: Callable[[], Awaitable[Any]] | None = None,
+) -> Any:
+    """`run` again over the held answers without the rows that it cannot read, which go to `held.unread`.
+
+    `probe`: what to try rows with, where `run` keeps what it makes. Raises what `run` raises where no rows
+    are to blame.
+    """
+    kept_out, places = held.left_out, held.rows()
+    held.is_replay = True
+
+    async def failure_of(kept: Sequence[Place]) -> Exception | None:
+        held.left_out = kept_out | (frozenset(places) - frozenset(kept))
+        try:
+            await (probe or run)()
+        except Exception as error:
+            return error
+        return None
+
+    async def bad_of(kept: Sequence[Place]) -> dict[Place, Exception]:
+        error = await failure_of(kept)
+        if error is None:
+            return {}
+        if len(kept) == 1:
+            return {kept[0]: error}
+        middle = len(kept) // 2
+        return await bad_of(kept[:middle]) | await bad_of(kept[middle:])
+
+    without_any = await failure_of(())
+    bad = {} if without_any is not None or not places else await bad_of(places)
+    held.left_out = kept_out | frozenset(bad)
+    answer = await run()
+    held.unread += [Unread(held.name_of(place), explain(error)) for place, error in bad.items()]
+    return answer
+
+
+def list_of(body: Any, path: str) -> list[Any]:
+    """The list at `path`; VenueAnswerError where there is none."""
+    found = body
+    for key in filter(None, path.split(".")):
+        if isinstance(found, list) and key.isdigit() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            found = found.get(key) if isinstance(found, dict) else None
+    if not isinstance(found, list):
+        start = " ".join(str(body)[:80].split())
+        raise VenueAnswerError(f"no list {f'at {path} ' if path else ''}in the answer ({start})")
+    return found
+
+
+def _replaced(body: Any, path: str, rows: list[Any]) -> Any:
+    """`body` with other rows at `path`; what was given stays as it is."""
+    if not path:
+        return rows
+    key, _, rest = path.partition(".")
+    if isinstance(body, list):
+        return [_replaced(item, rest, rows) if at == int(key) else item for at, item in enumerate(body)]
+    return {**body, key: _replaced(body[key], rest, rows)}
+
+
+def _without(rows: list[Any], gone: set[int], stand_in: Mapping[str, Any] | None) -> list[Any]:
+    if stand_in is None:
+        return [row for at, row in enumerate(rows) if at not in gone]
+    like: Any = next((row for at, row in enumerate(rows) if at not in gone and isinstance(row, dict)), {})
+    return [
+        {
+            **like,
+            **{key: f"{value}{at}" if isinstance(value, str) else value for key, value in stand_in.items()},
+        }
+        if at in gone
+        else row
+        for at, row in enumerate(rows)
+    ]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _name_of(row: Any, rows: Rows, index: int) -> str:
+    name = row.get(rows.name) if isinstance(row, dict) and rows.name else None
+    return name if isinstance(name, str) and name else f"row {index + 1}"
