@@ -9,6 +9,7 @@ parser, it is run again over the held answers, without network, to find the rows
 """
 
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,8 +28,8 @@ class Rows:
     """Where the list of an answer is: `path` of keys and indices with dots, empty for the answer itself.
 
     `name`: the field of a row that names it. `beside`: a list whose items belong to the rows, one to one.
-    `stand_in`: what an unreadable row is replaced by where places count (with a good row's other fields);
-    None leaves it out. `are_rows` false: a list whose items mean nothing one by one (levels of a book).
+    `stand_in`: what an unreadable row, and its item beside, are replaced by where places count (a name gets its
+    place); None leaves them out. `are_rows` false: a list whose items mean nothing one by one (levels of a book).
     """
 
     path: str
@@ -69,17 +70,17 @@ class Held:
         """The answer to a request: from the venue, checked and held; on a replay, from what is held."""
         request = f"{path} {json.dumps(params, sort_keys=True, default=str)}"
         rows = self.declared.get(self.key_of(path, params))
-        if not self.is_replay:
+        if not self.is_replay or request not in self.answers:
             try:
                 body = await ask()
                 listed = None if rows is None else list_of(body, rows.path)
+                if rows is not None and rows.beside and len(list_of(body, rows.beside)) != len(listed or ()):
+                    raise VenueAnswerError("the answer's two lists do not belong together")
             except BaseException:
                 self.has_failed = True
                 raise
-            if request in self.answers:  # asked twice, as by pages without a number: none can be replayed
-                self.has_failed = True
             self.answers[request] = (rows, body)
-            self._leave_out_scalars(request, rows, listed)
+            self._leave_out_misshapen(request, rows, listed)
         return self._trimmed(request)
 
     def rows(self) -> list[Place]:
@@ -98,15 +99,20 @@ class Held:
         assert rows is not None
         return _name_of(list_of(body, rows.path)[place.at], rows, place.at)
 
-    def _leave_out_scalars(self, request: str, rows: Rows | None, listed: Sequence[Any] | None) -> None:
-        """A row that is no structure at all: some parsers pass over it in silence."""
-        if rows is None or not rows.are_rows:
+    def _leave_out_misshapen(self, request: str, rows: Rows | None, listed: Sequence[Any] | None) -> None:
+        """A row of another form than the others: some parsers pass over it, or take one column for another."""
+        if rows is None or not rows.are_rows or not listed:
             return
-        for index, row in enumerate(listed or ()):
-            if not isinstance(row, dict | list) or (rows.name and not isinstance(row, dict)):
+        forms = [_form_of(row) for row in listed]
+        fits = ("dict",) if rows.name else ("dict", "list")
+        counted = Counter(form for form in forms if form[0] in fits)
+        usual = max(counted, key=lambda form: (counted[form], form), default=None)
+        for index, form in enumerate(forms):
+            if form != usual:
                 place = Place(request, index)
                 self.left_out |= {place}
-                self.unread.append(Unread(self.name_of(place), f"not a row ({type(row).__name__})"))
+                shape = f"{form[0]} of {form[1]}" if form[0] == "list" else form[0]
+                self.unread.append(Unread(self.name_of(place), f"not a row as the others ({shape})"))
 
     def _trimmed(self, request: str) -> Any:
         rows, body = self.answers[request]
@@ -117,7 +123,7 @@ class Held:
         if rows.beside is None:
             return trimmed
         beside = list_of(body, rows.beside)
-        return _replaced(trimmed, rows.beside, _without(beside, gone, {} if rows.stand_in else None))
+        return _replaced(trimmed, rows.beside, _without(beside, gone, rows.stand_in))
 
 
 _HELD: ContextVar[Held | None] = ContextVar("held", default=None)
@@ -259,16 +265,13 @@ def _replaced(body: Any, path: str, rows: list[Any]) -> Any:
 def _without(rows: list[Any], gone: set[int], stand_in: Mapping[str, Any] | None) -> list[Any]:
     if stand_in is None:
         return [row for at, row in enumerate(rows) if at not in gone]
-    like: Any = next((row for at, row in enumerate(rows) if at not in gone and isinstance(row, dict)), {})
     return [
-        {
-            **like,
-            **{key: f"{value}{at}" if isinstance(value, str) else value for key, value in stand_in.items()},
-        }
-        if at in gone
-        else row
-        for at, row in enumerate(rows)
+        {**stand_in, "name": f"{stand_in['name']}{at}"} if at in gone else row for at, row in enumerate(rows)
     ]
+
+
+def _form_of(row: Any) -> tuple[str, int]:
+    return type(row).__name__, len(row) if isinstance(row, list) else 0
 
 
 def _is_text(value: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from funding_pipeline.core.trading import Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import CandleKind, FundingBounds, Json, VenueDialect
-from funding_pipeline.venues.spelling import hours_of, info_of, moment_of
+from funding_pipeline.venues.spelling import hours_of, info_of, is_moment, moment_of
 
 PRODUCT = "USDT-FUTURES"
 HISTORY_PAGE = 100
@@ -87,14 +87,17 @@ class BitgetVenue(VenueDialect):
                 asked = dict(params or {})
                 until = asked.pop("until", None)
                 found: dict[int, Json] = {}
+                odd: list[Json] = []  # rows without a time, for whoever reports them
                 for page in count(1):
                     numbered = {**asked, **_window(since, until), "pageNo": page}
                     rows = await super().fetch_funding_rate_history(symbol, None, HISTORY_PAGE, numbered)
-                    new = {row["timestamp"]: row for row in rows if row["timestamp"] not in found}
+                    odd += [row for row in rows if not is_moment(row["timestamp"])]
+                    dated = [row for row in rows if is_moment(row["timestamp"])]
+                    new = {row["timestamp"]: row for row in dated if row["timestamp"] not in found}
                     found |= new
                     if not new or (since is not None and min(new) < since):
                         break
-                return [found[at] for at in sorted(found) if _is_within(at, since, until)]
+                return [*odd, *(found[at] for at in sorted(found) if _is_within(at, since, until))]
 
         return Bitget
 

@@ -57,10 +57,11 @@ class FundingBounds:
 
     @classmethod
     def of(cls, floor: Any, cap: Any) -> "FundingBounds":
-        """From the venue's numbers; a floor above zero or a cap below it is none."""
+        """From the venue's numbers; a floor above zero or a cap below it is none, nor is all of the notional."""
         low, high = decimal_of(floor), decimal_of(cap)
         return cls(
-            low if low is not None and low < 0 else None, high if high is not None and high > 0 else None
+            low if low is not None and -1 < low < 0 else None,
+            high if high is not None and 0 < high < 1 else None,
         )
 
     def limit(self, rate: float) -> float:

@@ -34,6 +34,13 @@ SETTLEMENT_LAG_MS = 60_000
 """A settlement's row is stamped some milliseconds after the hour (1704290400031 for 14:00:00)."""
 _STAND_IN = "UNREADABLE"
 """An order names its coin by its place in the listing, so a row that cannot be read keeps its place."""
+_STAND_IN_ROW: Json = {
+    "name": _STAND_IN,
+    "szDecimals": 0,
+    "maxLeverage": 1,
+    "isDelisted": True,
+    "markPx": "1",
+}
 _CLIENT_ID = re.compile(r"^0x(?P<canonical>[0-9a-f]{24})00000000$")
 # In the order of asking; the venue's documented texts, which come inside a 200.
 _REASONS = (
@@ -75,9 +82,7 @@ class HyperliquidVenue(VenueDialect):
     states_settlement = False
     book_levels = 20
     answers: ClassVar[Mapping[str, Rows]] = {
-        "info metaAndAssetCtxs": Rows(
-            "0.universe", "name", beside="1", stand_in={"name": _STAND_IN, "isDelisted": True}
-        ),
+        "info metaAndAssetCtxs": Rows("0.universe", "name", beside="1", stand_in=_STAND_IN_ROW),
         "info meta": Rows("universe", are_rows=False),
         "info fundingHistory": Rows(""),
         "info candleSnapshot": Rows(""),

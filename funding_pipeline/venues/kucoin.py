@@ -77,6 +77,10 @@ class KucoinVenue(VenueDialect):
                 description = super().describe()
                 description["has"]["fetchCurrencies"] = False
                 description["has"]["fetchLeverageTiers"] = False
+                description["fees"]["trading"] |= {
+                    "maker": None,
+                    "taker": None,
+                }  # else 10 bp where not stated
                 return description
 
         return Kucoin

@@ -47,9 +47,12 @@ def listing(
     """
     terms: list[InstrumentTerms] = []
     refused: dict[str, str] = {}
-    for market in sorted((m for m in markets if _is_served(dialect, m)), key=lambda m: str(m["symbol"])):
+    for market in sorted(markets, key=lambda market: str(market["symbol"])):
         symbol = str(market["symbol"])
         try:
+            if not dialect.serves(market):
+                _refuse_formless(dialect, market)
+                continue
             _refuse_unfit(dialect, market, accepted)
             made = instrument_terms(dialect, market, precision_mode, intervals.get(symbol))
             if now is not None and made.delists_at is not None and made.delists_at <= now:
@@ -68,11 +71,15 @@ def bounded(terms: InstrumentTerms, bounds: FundingBounds) -> InstrumentTerms:
     return replace(terms, funding_cap=cap, funding_floor=floor)
 
 
-def _is_served(dialect: VenueDialect, market: Json) -> bool:
-    try:
-        return dialect.serves(market)
-    except STUMBLES:
-        return True  # and is refused by name
+def _refuse_formless(dialect: VenueDialect, market: Json) -> None:
+    """UnknownInstrumentError for what may be a perpetual of the venue's, but does not say what it is."""
+    where = f"{dialect.name} {market['symbol']}"
+    is_dated = (market.get("future") or market.get("option")) and moment_of(market.get("expiry"))
+    if not (is_dated or market.get("swap") or market.get("index")):
+        raise UnknownInstrumentError(f"{where}: kind of contract unknown")
+    is_sided = market.get("linear") or market.get("inverse")
+    if market.get("swap") and not (is_sided and market.get("settle") and market.get("base")):
+        raise UnknownInstrumentError(f"{where}: settle currency unknown")
 
 
 def _refuse_unfit(dialect: VenueDialect, market: Json, accepted: frozenset[str]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from funding_pipeline.core.errors import VenueAnswerError
+from funding_pipeline.core.errors import UnknownInstrumentError, VenueAnswerError
 from funding_pipeline.core.trading import InstrumentTerms
 from funding_pipeline.venues import frames
 from funding_pipeline.venues.answers import STUMBLES, understanding
@@ -39,6 +39,7 @@ from funding_pipeline.venues.spelling import HOUR_MS, from_ms, is_moment, moment
 TRADES_PAGE = 1000
 _HOURLY = Spacing(HOUR_MS, is_fixed=True)
 _FURTHEST_MS = 25 * HOUR_MS  # no venue settles less often than once a day
+_FASTEST_PER_HOUR = 0.04  # the highest cap of any venue; twice that is another unit
 _STAMP_SLACK_MS = 60_000
 """A settlement may be stamped this much off its nominal moment."""
 
@@ -145,9 +146,9 @@ class PublicGateway(VenueReader):
 
         An instrument without one is left out and named in `untold`; VenueAnswerError where none has one.
         """
-        markets = {symbol: await self._market(symbol) for symbol in symbols}
+        markets = await self._listed_of(symbols)
         told = await self._told_intervals()
-        rows = await self._rates_now(list(symbols))
+        rows = await self._rates_now(list(markets))
         now_ms = await self._connection.clock_ms()
         rates: list[tuple[str, EstimatedRate]] = []
         for symbol, market in markets.items():
@@ -163,6 +164,16 @@ class PublicGateway(VenueReader):
             raise VenueAnswerError(self.untold[-1])
         return frames.estimated_frame(self.venue, rates, from_ms(now_ms))
 
+    async def _listed_of(self, symbols: Sequence[str]) -> dict[str, Json]:
+        """Markets of those that are listed; the others in `untold`."""
+        found: dict[str, Json] = {}
+        for symbol in symbols:
+            try:
+                found[symbol] = await self._market(symbol)
+            except UnknownInstrumentError as error:
+                self.untold.append(str(error))
+        return found
+
     def _estimate(self, market: Json, row: Json, told: Json | None, now_ms: int) -> EstimatedRate:
         """The estimate in a row, dated, and limited as the venue limits it; VenueAnswerError says why not."""
         symbol = market["symbol"]
@@ -176,7 +187,7 @@ class PublicGateway(VenueReader):
         estimate = dated(estimate, now_ms, what)
         if estimate.rate is None:
             self.untold.append(f"{what}: no rate")
-        elif abs(estimate.rate) >= 1:
+        elif abs(estimate.rate) >= _FASTEST_PER_HOUR * (estimate.interval_hours or 8.0) * 2:
             raise VenueAnswerError(f"{what}: {estimate.rate} is no rate of a settlement")
         else:
             limited = self._bounds.get(symbol, FundingBounds(None, None)).limit(estimate.rate)

@@ -11,7 +11,7 @@ from typing import Any
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_LARGEST = 30  # powers of ten: beyond it nothing is a price, a size or a time
+_LARGEST = 10**30  # beyond it nothing is a price, a size or a time
 _INTERVALS = frozenset((1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0))
 _EARLIEST_MS = int(datetime(2010, 1, 1, tzinfo=UTC).timestamp() * 1000)
 _LATEST_MS = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000)
@@ -46,8 +46,13 @@ def is_moment(milliseconds: Any) -> bool:
 
 def number_of(value: Any) -> float | None:
     """A finite number from a number or its text; None for anything else, a flag or a list among it."""
-    number = decimal_of(value)
-    return None if number is None else float(number)
+    if type(value) is str and _NUMBER.fullmatch(value):
+        value = float(value)
+    elif type(value) is Decimal:
+        value = float(value)
+    elif type(value) is not float and type(value) is not int:
+        return None
+    return float(value) if -_LARGEST < value < _LARGEST else None
 
 
 def positive_of(value: Any) -> float | None:
@@ -70,11 +75,5 @@ def info_of(row: Any) -> dict[str, Any]:
 
 
 def decimal_of(value: Any) -> Decimal | None:
-    """A number as it reads, without a float's tail; None for none, and for what is no finite number."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        return None
-    text = str(value)
-    if not _NUMBER.fullmatch(text):
-        return None
-    number = Decimal(text)
-    return number if number == 0 or -_LARGEST < number.adjusted() < _LARGEST else None
+    """The same as it reads, without a float's tail."""
+    return None if number_of(value) is None else Decimal(str(value))
