@@ -11,13 +11,14 @@ parser, it is run again over the held answers, without network, to find the rows
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
 
 from funding_pipeline.core.errors import VenueAnswerError
-from funding_pipeline.venues.spelling import info_of
+from funding_pipeline.venues.spelling import info_of, is_moment, number_of
 
 STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
 """What code raises that meets a value of another kind than it expects."""
@@ -28,8 +29,9 @@ class Rows:
     """Where the list of an answer is: `path` of keys and indices with dots, empty for the answer itself.
 
     `name`: the field of a row that names it. `beside`: a list whose items belong to the rows, one to one.
-    `stand_in`: what an unreadable row, and its item beside, are replaced by where places count (a name gets its
-    place); None leaves them out. `are_rows` false: a list whose items mean nothing one by one (levels of a book).
+    `stand_in`: what an unreadable row, and its item beside, are replaced by where places count (a name gets
+    its place); None leaves them out. `are_rows` false: items that mean nothing one by one (levels of a book).
+    `time`: the field of a row's moment, in `unit`. ccxt passes over a row that is stamped before the window.
     """
 
     path: str
@@ -37,6 +39,8 @@ class Rows:
     beside: str | None = None
     stand_in: Mapping[str, Any] | None = None
     are_rows: bool = True
+    time: str | int | None = None
+    unit: Literal["ms", "s", "iso"] = "ms"
 
 
 class Place(NamedTuple):
@@ -100,19 +104,24 @@ class Held:
         return _name_of(list_of(body, rows.path)[place.at], rows, place.at)
 
     def _leave_out_misshapen(self, request: str, rows: Rows | None, listed: Sequence[Any] | None) -> None:
-        """A row of another form than the others: some parsers pass over it, or take one column for another."""
+        """A row of another form than the others: parsers pass over it, or take one column for another."""
         if rows is None or not rows.are_rows or not listed:
             return
         forms = [_form_of(row) for row in listed]
         fits = ("dict",) if rows.name else ("dict", "list")
         counted = Counter(form for form in forms if form[0] in fits)
         usual = max(counted, key=lambda form: (counted[form], form), default=None)
-        for index, form in enumerate(forms):
+        for index, (form, row) in enumerate(zip(forms, listed, strict=True)):
+            reason = None
             if form != usual:
+                shape = f"{form[0]} of {form[1]}" if form[0] == "list" else form[0]
+                reason = f"not a row as the others ({shape})"
+            elif rows.time is not None and not _is_time(stamp := _stamp_of(row, rows.time), rows.unit):
+                reason = f"{stamp!r} is no time"
+            if reason is not None:
                 place = Place(request, index)
                 self.left_out |= {place}
-                shape = f"{form[0]} of {form[1]}" if form[0] == "list" else form[0]
-                self.unread.append(Unread(self.name_of(place), f"not a row as the others ({shape})"))
+                self.unread.append(Unread(self.name_of(place), reason))
 
     def _trimmed(self, request: str) -> Any:
         rows, body = self.answers[request]
@@ -268,6 +277,21 @@ def _without(rows: list[Any], gone: set[int], stand_in: Mapping[str, Any] | None
     return [
         {**stand_in, "name": f"{stand_in['name']}{at}"} if at in gone else row for at, row in enumerate(rows)
     ]
+
+
+def _stamp_of(row: Any, field_: str | int) -> Any:
+    if isinstance(row, list):
+        return row[field_] if isinstance(field_, int) and field_ < len(row) else None
+    return row.get(field_)
+
+
+def _is_time(stamp: Any, unit: str) -> bool:
+    if unit == "iso":
+        with suppress(TypeError, ValueError):
+            return datetime.fromisoformat(stamp).year >= 2010
+        return False
+    number = number_of(stamp)
+    return number is not None and is_moment(number * (1000 if unit == "s" else 1))
 
 
 def _form_of(row: Any) -> tuple[str, int]:

@@ -95,19 +95,11 @@ class BinanceVenue(VenueDialect):
         "exchangeInfo": Rows("symbols", "symbol"),
         "fundingInfo": Rows("", "symbol"),
         "premiumIndex": Rows("", "symbol"),
+        "fundingRate": Rows("", time="fundingTime"),
+        **dict.fromkeys(("klines", "markPriceKlines", "indexPriceKlines"), Rows("", time=0)),
+        "openInterestHist": Rows("", time="timestamp"),
+        **dict.fromkeys(("aggTrades", "trades"), Rows("")),
         "depth": Rows("bids", are_rows=False),
-        **dict.fromkeys(
-            (
-                "fundingRate",
-                "klines",
-                "markPriceKlines",
-                "indexPriceKlines",
-                "openInterestHist",
-                "aggTrades",
-                "trades",
-            ),
-            Rows(""),
-        ),
     }
     kinds: ClassVar[Mapping[str, Underlying]] = {
         "COIN": "crypto",

@@ -39,21 +39,15 @@ class BitgetVenue(VenueDialect):
     funding_page: ClassVar[int] = 100_000  # of the client below, which walks the pages itself
 
     answers: ClassVar[Mapping[str, Rows]] = {
-        **dict.fromkeys(
-            ("v2/mix/market/contracts", "v2/mix/market/current-fund-rate"), Rows("data", "symbol")
-        ),
-        **dict.fromkeys(
-            (
-                "v2/mix/market/history-fund-rate",
-                "v2/mix/market/candles",
-                "v2/mix/market/history-candles",
-                "v2/mix/market/history-mark-candles",
-                "v2/mix/market/history-index-candles",
-                "v2/mix/market/fills",
-                "v2/mix/market/query-position-lever",
-            ),
-            Rows("data"),
-        ),
+        "v2/mix/market/contracts": Rows("data", "symbol"),
+        "v2/mix/market/current-fund-rate": Rows("data", "symbol"),
+        "v2/mix/market/history-fund-rate": Rows("data", time="fundingTime"),
+        **{
+            f"v2/mix/market/{kind}candles": Rows("data", time=0)
+            for kind in ("", "history-", "history-mark-", "history-index-")
+        },
+        "v2/mix/market/fills": Rows("data"),
+        "v2/mix/market/query-position-lever": Rows("data"),
         "v2/mix/market/open-interest": Rows("data.openInterestList"),
         "v2/mix/market/merge-depth": Rows("data.bids", are_rows=False),
     }

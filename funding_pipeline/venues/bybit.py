@@ -145,19 +145,16 @@ class BybitVenue(VenueDialect):
     open_interest_page: ClassVar[int] = 200
     statement_page: ClassVar[int] = 100
     answers: ClassVar[Mapping[str, Rows]] = {
-        **dict.fromkeys(("v5/market/instruments-info", "v5/market/tickers"), Rows("result.list", "symbol")),
-        **dict.fromkeys(
-            (
-                "v5/market/funding/history",
-                "v5/market/kline",
-                "v5/market/mark-price-kline",
-                "v5/market/index-price-kline",
-                "v5/market/open-interest",
-                "v5/market/recent-trade",
-                "v5/market/risk-limit",
-            ),
-            Rows("result.list"),
-        ),
+        "v5/market/instruments-info": Rows("result.list", "symbol"),
+        "v5/market/tickers": Rows("result.list", "symbol"),
+        "v5/market/funding/history": Rows("result.list", time="fundingRateTimestamp"),
+        **{
+            f"v5/market/{kind}": Rows("result.list", time=0)
+            for kind in ("kline", "mark-price-kline", "index-price-kline")
+        },
+        "v5/market/open-interest": Rows("result.list", time="timestamp"),
+        "v5/market/recent-trade": Rows("result.list"),
+        "v5/market/risk-limit": Rows("result.list"),
         "v5/market/orderbook": Rows("result.b", are_rows=False),
     }
     needed: ClassVar[tuple[str, ...]] = ("priceFilter.tickSize", "lotSizeFilter.qtyStep")

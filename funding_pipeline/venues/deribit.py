@@ -39,7 +39,7 @@ class DeribitVenue(VenueDialect):
     funding_page: ClassVar[int] = 744
     answers: ClassVar[Mapping[str, Rows]] = {
         "get_instruments": Rows("result", "instrument_name"),
-        "get_funding_rate_history": Rows("result"),
+        "get_funding_rate_history": Rows("result", time="timestamp"),
         "get_book_summary_by_instrument": Rows("result"),
         "get_last_trades_by_instrument": Rows("result.trades"),
         "get_last_trades_by_instrument_and_time": Rows("result.trades"),

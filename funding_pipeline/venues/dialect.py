@@ -57,7 +57,7 @@ class FundingBounds:
 
     @classmethod
     def of(cls, floor: Any, cap: Any) -> "FundingBounds":
-        """From the venue's numbers; a floor above zero or a cap below it is none, nor is all of the notional."""
+        """From the venue's numbers; a floor above zero, a cap below it, or all of the notional is none."""
         low, high = decimal_of(floor), decimal_of(cap)
         return cls(
             low if low is not None and -1 < low < 0 else None,

@@ -88,18 +88,11 @@ class GateVenue(VenueDialect):
     has_progressive_tiers: ClassVar[bool] = True  # `deduction`, since July 2025
     answers: ClassVar[Mapping[str, Rows]] = {
         "{settle}/contracts": Rows("", "name"),
+        "{settle}/funding_rate": Rows("", time="t", unit="s"),
+        "{settle}/candlesticks": Rows("", time="t", unit="s"),
+        "{settle}/contract_stats": Rows("", time="time", unit="s"),
+        **dict.fromkeys(("{settle}/trades", "{settle}/tickers", "{settle}/risk_limit_tiers"), Rows("")),
         "{settle}/order_book": Rows("bids", are_rows=False),
-        **dict.fromkeys(
-            (
-                "{settle}/funding_rate",
-                "{settle}/candlesticks",
-                "{settle}/contract_stats",
-                "{settle}/trades",
-                "{settle}/tickers",
-                "{settle}/risk_limit_tiers",
-            ),
-            Rows(""),
-        ),
     }
     needed: ClassVar[tuple[str, ...]] = ("quanto_multiplier", "order_price_round", "funding_interval")
     kinds: ClassVar[Mapping[str, Underlying]] = {

@@ -84,8 +84,8 @@ class HyperliquidVenue(VenueDialect):
     answers: ClassVar[Mapping[str, Rows]] = {
         "info metaAndAssetCtxs": Rows("0.universe", "name", beside="1", stand_in=_STAND_IN_ROW),
         "info meta": Rows("universe", are_rows=False),
-        "info fundingHistory": Rows(""),
-        "info candleSnapshot": Rows(""),
+        "info fundingHistory": Rows("", time="time"),
+        "info candleSnapshot": Rows("", time="t"),
         "info l2Book": Rows("levels.0", are_rows=False),
     }
     statement_page = 1_000_000  # the client walks the venue's own pages, which hold all coins together

@@ -62,8 +62,8 @@ class KrakenVenue(VenueDialect):
     answers: ClassVar[Mapping[str, Rows]] = {
         "instruments": Rows("instruments", "symbol"),
         "tickers": Rows("tickers", "symbol"),
-        "historicalfundingrates": Rows("rates"),
-        "{price_type}/{symbol}/{interval}": Rows("candles"),
+        "historicalfundingrates": Rows("rates", time="timestamp", unit="iso"),
+        "{price_type}/{symbol}/{interval}": Rows("candles", time="time"),
         "market/{symbol}/executions": Rows("elements"),
         "history": Rows("history"),
         "orderbook": Rows("orderBook.bids", are_rows=False),

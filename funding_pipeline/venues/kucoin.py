@@ -40,18 +40,13 @@ class KucoinVenue(VenueDialect):
     answers: ClassVar[Mapping[str, Rows]] = {
         "contracts/active": Rows("data", "symbol"),
         "market/funding-rate": Rows("data", "symbol"),
+        "contract/funding-rates": Rows("data", time="timepoint"),
+        "kline/query": Rows("data", time=0),
+        "market/kline": Rows("data.list", time=0, unit="s"),
+        "market/open-interest": Rows("data", time="ts"),
+        "trade/history": Rows("data"),
+        "contracts/risk-limit/{symbol}": Rows("data"),
         "level2/depth100": Rows("data.bids", are_rows=False),
-        **dict.fromkeys(
-            (
-                "contract/funding-rates",
-                "kline/query",
-                "market/open-interest",
-                "trade/history",
-                "contracts/risk-limit/{symbol}",
-            ),
-            Rows("data"),
-        ),
-        "market/kline": Rows("data.list"),
     }
     needed: ClassVar[tuple[str, ...]] = ("multiplier", "tickSize", "lotSize", *_CONTRACT_INTERVALS)
     kinds: ClassVar[Mapping[str, Underlying]] = {

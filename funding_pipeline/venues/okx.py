@@ -163,22 +163,17 @@ class OkxVenue(VenueDialect):
     has_open_interest_history: ClassVar[bool] = True
     statement_hours: ClassVar[int] = 90 * 24
     answers: ClassVar[Mapping[str, Rows]] = {
-        **dict.fromkeys(("public/instruments", "public/funding-rate"), Rows("data", "instId")),
+        "public/instruments": Rows("data", "instId"),
+        "public/funding-rate": Rows("data", "instId"),
+        "public/funding-rate-history": Rows("data", time="fundingTime"),
+        **{
+            f"market/{age}{kind}candles": Rows("data", time=0)
+            for age in ("", "history-")
+            for kind in ("", "mark-price-", "index-")
+        },
+        "rubik/stat/contracts/open-interest-history": Rows("data", time=0),
         **dict.fromkeys(
-            (
-                "public/funding-rate-history",
-                "public/position-tiers",
-                "public/mark-price",
-                "public/open-interest",
-                "market/candles",
-                "market/history-candles",
-                "market/mark-price-candles",
-                "market/history-mark-price-candles",
-                "market/index-candles",
-                "market/history-index-candles",
-                "market/trades",
-                "rubik/stat/contracts/open-interest-history",
-            ),
+            ("public/position-tiers", "public/mark-price", "public/open-interest", "market/trades"),
             Rows("data"),
         ),
         "market/books": Rows("data.0.bids", are_rows=False),

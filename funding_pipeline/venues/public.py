@@ -183,7 +183,7 @@ class PublicGateway(VenueReader):
             estimate = self.dialect.estimated_rate(row, market, hours)
             self._bounds |= self._stated_bounds(symbol, market, told if self._tells_intervals else row)
         if estimate.settles_at is None and self.dialect.states_settlement:
-            raise VenueAnswerError(f"{what}: no time of settlement (status {self.dialect.status(market)})")
+            raise VenueAnswerError(f"{what}: no time of settlement")
         estimate = dated(estimate, now_ms, what)
         if estimate.rate is None:
             self.untold.append(f"{what}: no rate")

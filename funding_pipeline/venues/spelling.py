@@ -46,9 +46,7 @@ def is_moment(milliseconds: Any) -> bool:
 
 def number_of(value: Any) -> float | None:
     """A finite number from a number or its text; None for anything else, a flag or a list among it."""
-    if type(value) is str and _NUMBER.fullmatch(value):
-        value = float(value)
-    elif type(value) is Decimal:
+    if (type(value) is str and _NUMBER.fullmatch(value)) or type(value) is Decimal:
         value = float(value)
     elif type(value) is not float and type(value) is not int:
         return None

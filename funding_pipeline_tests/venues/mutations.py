@@ -3,9 +3,9 @@
 What lives here: the mutations, reading a venue with one, and the verdict. What does not: bodies
 (`venue_bodies`) or the table of counts (benchmarks/venue_mutations.py).
 
-The oracle. A row that was made odd must be refused with a reason, or have null where the odd value was, or say
-the same as before, or say exactly what its source now says where that is possible (a rate of 0, another name).
-Other rows must be as before. An answer without its list must be an error.
+The oracle. A row that was made odd must be refused with a reason, or have null where the odd value was, or
+say the same as before, or say exactly what its source now says where that is possible (a rate of 0, another
+name). Other rows must be as before. An answer without its list must be an error.
 """
 
 import asyncio
@@ -122,7 +122,8 @@ class Venue:
         self.parts = {part.call: part for part in self.whole.parts}
         self.usual = {call: self.read(call, None) for call in self.parts if call != "intervals"}
         for call, reading in self.usual.items():
-            assert reading.error is None and len(reading.rows) > 0, (name, call, reading)
+            assert reading.error is None, (name, call, reading.error)
+            assert reading.rows, (name, call)
 
     def judge(self, mutation: Mutation) -> Verdict:
         """Read with the mutation and compare with the reading as it should be."""

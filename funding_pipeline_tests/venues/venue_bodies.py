@@ -31,8 +31,8 @@ INTERESTS = ("1000.5", "1010.25", "990.75")
 class Part:
     """One body by the call that reads it: its path below the host, and `rows`, the path to the list in it.
 
-    `choose` names the field of the request by which one row, instead of the list, is answered; `other`: what is
-    answered to a request for what is not open yet.
+    `choose` names the field of the request by which one row, instead of the list, is answered; `other`: what
+    is answered to a request for what is not open yet.
     """
 
     call: str
@@ -45,8 +45,8 @@ class Part:
 
 @dataclass(frozen=True)
 class WholeVenue:
-    """`parts`: listing, intervals (where an answer of its own has them), estimates (where the listing has them
-    not), settled, candles, open_interest. `keeps_interest`: whether open interest is a history."""
+    """`parts`: listing, intervals (where an answer of its own has them), estimates, settled, candles and
+    open_interest. `keeps_interest`: whether open interest is a history."""
 
     btc: str
     eth: str
