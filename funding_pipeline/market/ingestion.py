@@ -148,7 +148,7 @@ class _Venue:
 
     async def _all(self, gateway: PublicGateway) -> None:
         now = datetime.fromtimestamp(await self.connection.clock_ms() / 1000, UTC)
-        skew = await gateway.clock_skew_ms()
+        skew = await self._skew(gateway)
         if skew is not None and abs(skew) > MAX_SKEW_MS:
             self.report.problems.append(
                 f"{self.dialect.name}: its clock is {skew / 1000:+.1f} s off this machine's: set the time"
@@ -186,6 +186,14 @@ class _Venue:
         )
         self.report.problems.extend([*problems, *gateway.unread])
         self.progress(self.dialect.name, total, total)
+
+    async def _skew(self, gateway: PublicGateway) -> int | None:
+        """The venue's clock against ours, ms; None, and a problem, where its answer is none."""
+        try:
+            return await gateway.clock_skew_ms()
+        except VenueAnswerError as error:
+            self.report.problems.append(str(error))
+            return None
 
     def _symbols(self, listing: Listing) -> list[str]:
         """Instruments to read, by name."""

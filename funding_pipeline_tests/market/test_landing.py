@@ -1,5 +1,6 @@
 """The landing folder: what is missing, that files are whole, and that a broken one is named."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funding_pipeline.core.errors import MarketDataError, StorageError
-from funding_pipeline.core.market import RAW_CANDLES
+from funding_pipeline.core.market import RAW_CANDLES, RAW_FUNDING_RATES
 from funding_pipeline.market.landing import Landing, Series
 from funding_pipeline.market.visits import Visits
 
@@ -153,3 +154,48 @@ def test_a_broken_file_is_named_in_a_replay_too(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(MarketDataError, match=path.name):
         list(landing.landed("candles", "okx", "trade"))
+
+
+NAMES = [
+    "币安人生/USDT:USDT",
+    "我踏马来了/USDT:USDT",
+    "kPEPE/USDC:USDC",
+    "KPEPE/USDC:USDC",
+    "A-B/C:D",
+    "A/B:C-D",
+    "A/B/C:D",
+]
+
+
+def test_folder_names_are_one_to_one_also_where_case_does_not_count(tmp_path: Path) -> None:
+    folders = {Landing(tmp_path)._folder(Series("trades", "gate", name)).name.lower() for name in NAMES}
+    assert len(folders) == len(NAMES)
+    assert all(re.fullmatch(r"[a-z0-9.~-]+", folder) for folder in folders)
+
+
+def test_a_folder_of_an_ordinary_symbol_keeps_its_name(tmp_path: Path) -> None:
+    name = Landing(tmp_path)._folder(Series("trades", "gate", "1000PEPE/USDT:USDT")).name
+    assert name == "1000PEPE-USDT-USDT"
+
+
+def test_a_folder_of_before_is_found_again(tmp_path: Path) -> None:
+    """`kPEPE` had the folder `kPEPE-USDC-USDC`."""
+    landing = Landing(tmp_path)
+    series = Series("funding_rates", "hyperliquid", "kPEPE/USDC:USDC", "settled")
+    start, end = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC)
+    row = {
+        "venue": "hyperliquid",
+        "symbol": series.symbol,
+        "kind": "settled",
+        "settled_at": start,
+        "venue_time": start,
+        "rate": 1e-5,
+        "interval_hours": 1.0,
+    }
+    rows = pl.DataFrame([row], schema=dict(RAW_FUNDING_RATES))
+    landing.write(series, rows, start=start, end=end, fetched_at=end)
+    folder = landing._folder(series)
+    folder.rename(folder.with_name("kPEPE-USDC-USDC"))
+    assert landing.missing(series, start=start, end=end) == []
+    other = Series("funding_rates", "hyperliquid", "KPEPE/USDC:USDC", "settled")
+    assert landing.missing(other, start=start, end=end) == [(start, end)]
