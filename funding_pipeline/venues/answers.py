@@ -110,7 +110,7 @@ class Held:
         forms = [_form_of(row) for row in listed]
         fits = ("dict",) if rows.name else ("dict", "list")
         counted = Counter(form for form in forms if form[0] in fits)
-        usual = max(counted, key=lambda form: (counted[form], form), default=None)
+        usual = max(counted, key=lambda form: (counted[form], form != ("list", 0), form), default=None)
         for index, (form, row) in enumerate(zip(forms, listed, strict=True)):
             reason = None
             if form != usual:

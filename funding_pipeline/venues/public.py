@@ -217,7 +217,7 @@ class PublicGateway(VenueReader):
             rows: Mapping[str, Json] = await self._calls.read("fetch_funding_rates", symbols, params)
             return rows
         asked = [self._calls.read("fetch_funding_rate", symbol, about=symbol) for symbol in symbols]
-        return dict(zip(symbols, await asyncio.gather(*asked), strict=True))
+        return await self._each(symbols, asked)
 
     # --- prices
     async def candles(

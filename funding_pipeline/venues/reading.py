@@ -6,7 +6,7 @@ to a key's owner. What does not: any table or value (`public`,
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -103,7 +103,20 @@ class VenueReader:
             return {}
         params = self._params("fetch_market_leverage_tiers")
         asked = (self._calls.read("fetch_market_leverage_tiers", s, params, about=s) for s in symbols)
-        return dict(zip(symbols, await asyncio.gather(*asked), strict=True))
+        return await self._each(symbols, asked)
+
+    async def _each(self, symbols: Sequence[str], asked: Iterable[Awaitable[Any]]) -> dict[str, Any]:
+        """Answers by symbol; one that is none is left out, with a line in `unread`."""
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        found: dict[str, Any] = {}
+        for symbol, answer in zip(symbols, answers, strict=True):
+            if isinstance(answer, VenueAnswerError):
+                self.unread.append(str(answer))
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                found[symbol] = answer
+        return found
 
     @property
     def _client(self) -> Any:

@@ -18,10 +18,11 @@ from typing import Any
 import polars as pl
 
 from funding_pipeline.core.errors import FundingPipelineError
+from funding_pipeline.venues.connection import Connection, Recorder
 from funding_pipeline.venues.public import PublicGateway
 from funding_pipeline.venues.registry import dialect_of
 from funding_pipeline_tests.venues.canned_gateway import CannedConnection
-from funding_pipeline_tests.venues.venue_bodies import NOW_MS, Part, WholeVenue, whole_venue
+from funding_pipeline_tests.venues.venue_bodies import Part, WholeVenue, whole_venue
 
 ODD: Mapping[str, Any] = {
     "null": None,
@@ -94,16 +95,18 @@ OUTCOMES = (
 )
 
 
-def mutations(venue: str) -> Iterator[Mutation]:
+def mutations(venue: str, whole: WholeVenue | None = None) -> Iterator[Mutation]:
     """Every mutation of a venue's bodies: of the first instrument's rows, the middle row of a series, and
     the ways to its list."""
-    for part in whole_venue(venue).parts:
+    for part in (whole or whole_venue(venue)).parts:
         base = _keys(part.rows)
         for depth in range(0 if part.choose else len(base) + 1):
             for kind in (_MISSING, *ODD):
                 is_empty_list = kind == "list" and depth == len(base)  # which is an answer
                 if (kind != _MISSING or depth) and not is_empty_list:
                     yield Mutation(venue, part.call, base[:depth], kind)
+        if not _at(part.body, base):
+            continue
         row = (*base, _subject(part))
         for path in [row, *_fields(_at(part.body, row), row)]:
             for kind in (_MISSING, *ODD):
@@ -116,9 +119,10 @@ def mutations(venue: str) -> Iterator[Mutation]:
 class Venue:
     """One venue's readings as they should be, and the verdict on a mutation."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, whole: WholeVenue | None = None) -> None:
         self.name = name
-        self.whole: WholeVenue = whole_venue(name)
+        self.whole: WholeVenue = whole or whole_venue(name)
+        self._subjects: dict[tuple[str, str], str] = {}
         self.parts = {part.call: part for part in self.whole.parts}
         self.usual = {call: self.read(call, None) for call in self.parts if call != "intervals"}
         for call, reading in self.usual.items():
@@ -129,19 +133,23 @@ class Venue:
         """Read with the mutation and compare with the reading as it should be."""
         part = self.parts[mutation.call]
         changed = replace(part, body=_changed(part.body, mutation))
-        calls = ("listing", "estimates") if mutation.call in ("listing", "intervals") else (mutation.call,)
+        both = ("listing", "estimates") if mutation.call in ("listing", "intervals") else (mutation.call,)
+        calls = [call for call in both if call in self.usual]
         verdicts = [self._judge(call, part, changed, mutation) for call in calls]
         return max(verdicts, key=lambda verdict: OUTCOMES.index(verdict.outcome))
 
     def read(self, call: str, changed: Part | None) -> Reading:
         """What the gateway makes of the bodies."""
-        bodies = self.whole.bodies(changed)
-        connection = CannedConnection(bodies, "/", NOW_MS)
+        return self.read_over(call, CannedConnection(self.whole.bodies(changed), "/", self.whole.now_ms))
+
+    def read_over(self, call: str, connection: Connection, record: Recorder | None = None) -> Reading:
+        """What the gateway makes of what a connection answers."""
         gateways: list[PublicGateway] = []
         self._refused: list[str] = []
 
         async def run() -> Rows:
-            async with PublicGateway(dialect_of(self.name), connection, sleep=_no_sleep) as gateway:
+            opening = PublicGateway(dialect_of(self.name), connection, record=record, sleep=_no_sleep)
+            async with opening as gateway:
                 gateways.append(gateway)
                 return await self._rows(gateway, call)
 
@@ -155,8 +163,20 @@ class Venue:
             reasons += [f"gap {gap.start}" for gap in gateway.gaps]
         return Reading(rows, tuple(reasons), error)
 
+    def _subject_of(self, call: str, part: Part) -> str:
+        """The row that is made odd: the one that is gone when there is none of it."""
+        known = self._subjects.get((call, part.call))
+        if known is None:
+            row = (*_keys(part.rows), _subject(part))
+            gone = replace(part, body=_changed(part.body, Mutation(self.name, part.call, row, "null")))
+            rows = self.read(call, gone).rows
+            missing = [key for key in self.usual[call].rows if key not in rows]
+            known = missing[0] if len(missing) == 1 else self.whole.btc
+            self._subjects[call, part.call] = known
+        return known
+
     async def _rows(self, gateway: PublicGateway, call: str) -> Rows:
-        end = datetime.fromtimestamp(NOW_MS / 1000, UTC)
+        end = datetime.fromtimestamp(self.whole.now_ms / 1000, UTC)
         btc, start = self.whole.btc, end - timedelta(hours=26)
         if call == "listing":
             listing = await gateway.instruments()
@@ -183,7 +203,7 @@ class Venue:
             if found.error is not None:
                 return Verdict("refused")
             return Verdict("unchanged" if found.rows == usual.rows else "empty without an error")
-        subject = _key_of(call, self.whole, usual)
+        subject = self._subject_of(call, part)
         others = {key: value for key, value in usual.rows.items() if key != subject}
         if found.error is not None:
             return Verdict("another row lost" if others else "refused", str(found.error))
@@ -221,12 +241,6 @@ def _verdict_on_row(mutation: Mutation, subject: str, usual: Reading, found: Rea
     if mutation.kind in (*_STATED, "text NaN", "infinite", "huge") and stated == {"native_id"}:  # a name
         return Verdict("as its source says", shown)
     return Verdict("as its source says" if is_zero or is_negative or is_limited else "silent nonsense", shown)
-
-
-def _key_of(call: str, whole: WholeVenue, usual: Reading) -> str:
-    """The row that was made odd: an instrument, or the middle one of a series."""
-    keys = sorted(usual.rows)
-    return whole.btc if whole.btc in usual.rows else keys[len(keys) // 2]
 
 
 async def _no_sleep(seconds: float) -> None:

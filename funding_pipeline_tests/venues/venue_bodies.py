@@ -46,12 +46,13 @@ class Part:
 @dataclass(frozen=True)
 class WholeVenue:
     """`parts`: listing, intervals (where an answer of its own has them), estimates, settled, candles and
-    open_interest. `keeps_interest`: whether open interest is a history."""
+    open_interest. `keeps_interest`: whether open interest is a history. `now_ms`: the clock."""
 
     btc: str
     eth: str
     parts: tuple[Part, ...]
     keeps_interest: bool = True
+    now_ms: int = NOW_MS
 
     def bodies(self, changed: Part | None = None) -> dict[str, Any]:
         """By path, for a canned session; `changed` takes the place of what has its path."""
