@@ -150,7 +150,7 @@ class VenueCalls:
         except FundingPipelineError:
             raise
         except Exception:
-            if held.has_failed or not held.answers:
+            if held.has_failed or not held.rows():
                 raise
 
         async def again() -> Any:

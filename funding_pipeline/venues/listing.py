@@ -23,10 +23,20 @@ _DECIMAL_PLACES = 2
 
 @dataclass(frozen=True)
 class Listing:
-    """Instruments of a venue that can be used; `refused`: symbol, or the venue's id -> why another cannot."""
+    """Instruments of a venue that can be used; `refused`: symbol, or the venue's id -> why another cannot.
+
+    `unfit`: terms of those that are refused for what they are on, or because they do not trade: a position in
+    one still has to be valued, and closed.
+    """
 
     terms: tuple[InstrumentTerms, ...]
     refused: Mapping[str, str]
+    unfit: tuple[InstrumentTerms, ...] = ()
+
+    @property
+    def known(self) -> Mapping[str, InstrumentTerms]:
+        """Terms of everything that may be held, by symbol."""
+        return {terms.symbol: terms for terms in (*self.unfit, *self.terms)}
 
 
 def listing(
@@ -46,6 +56,7 @@ def listing(
     is none.
     """
     terms: list[InstrumentTerms] = []
+    unfit: list[InstrumentTerms] = []
     refused: dict[str, str] = {}
     for market in sorted(markets, key=lambda market: str(market["symbol"])):
         symbol = str(market["symbol"])
@@ -53,16 +64,22 @@ def listing(
             if not dialect.serves(market):
                 _refuse_formless(dialect, market)
                 continue
-            _refuse_unfit(dialect, market, accepted)
             made = instrument_terms(dialect, market, precision_mode, intervals.get(symbol))
             if now is not None and made.delists_at is not None and made.delists_at <= now:
                 made = replace(made, delists_at=None)
-            terms.append(made if bounds is None or symbol not in bounds else bounded(made, bounds[symbol]))
+            if bounds is not None and symbol in bounds:
+                made = bounded(made, bounds[symbol])
+            reason = _unfitness(dialect, market, accepted)
+            if reason is None:
+                terms.append(made)
+            else:
+                unfit.append(replace(made, is_active=dialect.status(market) is None))
+                refused[symbol] = f"{dialect.name} {symbol}: {reason}"
         except UnknownInstrumentError as error:
             refused[symbol] = str(error)
         except STUMBLES as error:
             refused[symbol] = f"{dialect.name} {symbol}: cannot be read ({type(error).__name__}: {error})"
-    return Listing(tuple(terms), refused)
+    return Listing(tuple(terms), refused, tuple(unfit))
 
 
 def bounded(terms: InstrumentTerms, bounds: FundingBounds) -> InstrumentTerms:
@@ -82,19 +99,13 @@ def _refuse_formless(dialect: VenueDialect, market: Json) -> None:
         raise UnknownInstrumentError(f"{where}: settle currency unknown")
 
 
-def _refuse_unfit(dialect: VenueDialect, market: Json, accepted: frozenset[str]) -> None:
-    """UnknownInstrumentError for what is on no coin, does not trade, or has a field that cannot be."""
-    where = f"{dialect.name} {market['symbol']}"
+def _unfitness(dialect: VenueDialect, market: Json, accepted: frozenset[str]) -> str | None:
+    """Why an instrument is not to be read: it is on no coin, or does not trade."""
     kind, word = dialect.underlying(market)
     if kind != "crypto" and market["symbol"] not in accepted:
-        shown = kind if kind != "other" else word or kind
-        raise UnknownInstrumentError(f"{where}: not a crypto asset ({shown})")
+        return f"not a crypto asset ({kind if kind != 'other' else word or kind})"
     status = dialect.status(market)
-    if status is not None:
-        raise UnknownInstrumentError(f"{where}: does not trade ({status})")
-    odd = dialect.odd_field(market)
-    if odd is not None:
-        raise UnknownInstrumentError(f"{where}: {odd} is no such value")
+    return None if status is None else f"does not trade ({status})"
 
 
 def instrument_terms(
@@ -105,6 +116,9 @@ def instrument_terms(
     parsed = parse_symbol(symbol)
     if not isinstance(market.get("id"), str) or not market["id"]:
         raise UnknownInstrumentError(f"{where}: the venue's id is unknown")
+    odd = dialect.odd_field(market)
+    if odd is not None:
+        raise UnknownInstrumentError(f"{where}: {odd} is no such value")
     size = decimal_of(market.get("contractSize"))
     if size is None or size <= 0:
         raise UnknownInstrumentError(f"{where}: contract size unknown")
