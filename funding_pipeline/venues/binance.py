@@ -95,9 +95,9 @@ class BinanceVenue(VenueDialect):
         "exchangeInfo": Rows("symbols", "symbol"),
         "fundingInfo": Rows("", "symbol"),
         "premiumIndex": Rows("", "symbol"),
-        "fundingRate": Rows("", time="fundingTime"),
+        "fundingRate": Rows("", time="fundingTime", about="symbol"),
         **dict.fromkeys(("klines", "markPriceKlines", "indexPriceKlines"), Rows("", time=0)),
-        "openInterestHist": Rows("", time="timestamp"),
+        "openInterestHist": Rows("", time="timestamp", about="symbol"),
         **dict.fromkeys(("aggTrades", "trades"), Rows("")),
         "depth": Rows("bids", are_rows=False),
     }

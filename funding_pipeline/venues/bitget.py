@@ -41,7 +41,7 @@ class BitgetVenue(VenueDialect):
     answers: ClassVar[Mapping[str, Rows]] = {
         "v2/mix/market/contracts": Rows("data", "symbol"),
         "v2/mix/market/current-fund-rate": Rows("data", "symbol"),
-        "v2/mix/market/history-fund-rate": Rows("data", time="fundingTime"),
+        "v2/mix/market/history-fund-rate": Rows("data", time="fundingTime", about="symbol"),
         **{
             f"v2/mix/market/{kind}candles": Rows("data", time=0)
             for kind in ("", "history-", "history-mark-", "history-index-")

@@ -147,7 +147,7 @@ class BybitVenue(VenueDialect):
     answers: ClassVar[Mapping[str, Rows]] = {
         "v5/market/instruments-info": Rows("result.list", "symbol"),
         "v5/market/tickers": Rows("result.list", "symbol"),
-        "v5/market/funding/history": Rows("result.list", time="fundingRateTimestamp"),
+        "v5/market/funding/history": Rows("result.list", time="fundingRateTimestamp", about="symbol"),
         **{
             f"v5/market/{kind}": Rows("result.list", time=0)
             for kind in ("kline", "mark-price-kline", "index-price-kline")

@@ -26,9 +26,9 @@ from funding_pipeline.core.errors import (
     VenueRefusedError,
     VenueUnavailableError,
 )
-from funding_pipeline.venues.answers import Held, holding, read_what_can_be_read, unlisted
 from funding_pipeline.venues.credentials import redact
 from funding_pipeline.venues.dialect import VenueDialect
+from funding_pipeline.venues.held import Held, holding, read_what_can_be_read, unlisted
 from funding_pipeline.venues.trace import Trace, tracing
 
 ATTEMPTS = 4

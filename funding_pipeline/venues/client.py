@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from funding_pipeline.venues.answers import checked_class
 from funding_pipeline.venues.connection import Connection, Recorder
 from funding_pipeline.venues.credentials import Credentials
 from funding_pipeline.venues.dialect import Json, VenueDialect
+from funding_pipeline.venues.held import checked_class
 
 TIMEOUT_MS = 10_000
 OWN_NAMES = {"XBT": "BTC"}

@@ -76,6 +76,9 @@ class DeribitVenue(VenueDialect):
 
             async def fetch_funding_rate(self, symbol: str, params: Any = None) -> Any:
                 ticker = await self.fetch_ticker(symbol, params or {})
+                about = ticker["info"].get("instrument_name")
+                if about != self.market(symbol)["id"]:
+                    raise ccxt.BadResponse(f"deribit: the ticker is about {about!r}")
                 return {**self.parse_funding_rate({}, self.market(symbol)), **_rate_of(ticker["info"])}
 
         return Deribit

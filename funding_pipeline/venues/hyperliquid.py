@@ -84,7 +84,7 @@ class HyperliquidVenue(VenueDialect):
     answers: ClassVar[Mapping[str, Rows]] = {
         "info metaAndAssetCtxs": Rows("0.universe", "name", beside="1", stand_in=_STAND_IN_ROW),
         "info meta": Rows("universe", are_rows=False),
-        "info fundingHistory": Rows("", time="time"),
+        "info fundingHistory": Rows("", time="time", about="coin"),
         "info candleSnapshot": Rows("", time="t"),
         "info l2Book": Rows("levels.0", are_rows=False),
     }

@@ -40,10 +40,10 @@ class KucoinVenue(VenueDialect):
     answers: ClassVar[Mapping[str, Rows]] = {
         "contracts/active": Rows("data", "symbol"),
         "market/funding-rate": Rows("data", "symbol"),
-        "contract/funding-rates": Rows("data", time="timepoint"),
+        "contract/funding-rates": Rows("data", time="timepoint", about="symbol"),
         "kline/query": Rows("data", time=0),
         "market/kline": Rows("data.list", time=0, unit="s"),
-        "market/open-interest": Rows("data", time="ts"),
+        "market/open-interest": Rows("data", time="ts", about="symbol"),
         "trade/history": Rows("data"),
         "contracts/risk-limit/{symbol}": Rows("data"),
         "level2/depth100": Rows("data.bids", are_rows=False),

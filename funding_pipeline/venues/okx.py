@@ -165,7 +165,7 @@ class OkxVenue(VenueDialect):
     answers: ClassVar[Mapping[str, Rows]] = {
         "public/instruments": Rows("data", "instId"),
         "public/funding-rate": Rows("data", "instId"),
-        "public/funding-rate-history": Rows("data", time="fundingTime"),
+        "public/funding-rate-history": Rows("data", time="fundingTime", about="instId"),
         **{
             f"market/{age}{kind}candles": Rows("data", time=0)
             for age in ("", "history-")

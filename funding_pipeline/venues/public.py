@@ -30,6 +30,7 @@ from funding_pipeline.venues.dialect import (
     SettledRate,
     VenueDialect,
 )
+from funding_pipeline.venues.estimates import judge
 from funding_pipeline.venues.gaps import Spacing
 from funding_pipeline.venues.listing import Listing, bounded, listing
 from funding_pipeline.venues.pager import Missing, PageRequest, walk_regular
@@ -38,8 +39,6 @@ from funding_pipeline.venues.spelling import HOUR_MS, from_ms, is_moment, moment
 
 TRADES_PAGE = 1000
 _HOURLY = Spacing(HOUR_MS, is_fixed=True)
-_FURTHEST_MS = 25 * HOUR_MS  # no venue settles less often than once a day
-_FASTEST_PER_HOUR = 0.04  # the highest cap of any venue; twice that is another unit
 _STAMP_SLACK_MS = 60_000
 """A settlement may be stamped this much off its nominal moment."""
 
@@ -182,19 +181,11 @@ class PublicGateway(VenueReader):
             hours = self.dialect.interval_hours(market, told if self._tells_intervals else row)
             estimate = self.dialect.estimated_rate(row, market, hours)
             self._bounds |= self._stated_bounds(symbol, market, told if self._tells_intervals else row)
-        if estimate.settles_at is None and self.dialect.states_settlement:
-            raise VenueAnswerError(f"{what}: no time of settlement")
-        estimate = dated(estimate, now_ms, what)
-        if estimate.rate is None:
-            self.untold.append(f"{what}: no rate")
-        elif abs(estimate.rate) >= _FASTEST_PER_HOUR * (estimate.interval_hours or 8.0) * 2:
-            raise VenueAnswerError(f"{what}: {estimate.rate} is no rate of a settlement")
-        else:
-            limited = self._bounds.get(symbol, FundingBounds(None, None)).limit(estimate.rate)
-            if limited != estimate.rate:
-                self.untold.append(f"{what}: estimate {estimate.rate:.6f} limited to {limited:.6f}")
-            estimate = replace(estimate, rate=limited)
-        return estimate
+        bounds = self._bounds.get(symbol, FundingBounds(None, None))
+        is_stated = self.dialect.states_settlement
+        judged, remarks = judge(estimate, what, bounds=bounds, now_ms=now_ms, states_settlement=is_stated)
+        self.untold += remarks
+        return judged
 
     def _plausible(self, settled: SettledRate, what: str) -> SettledRate:
         """A settled rate, null where it is no fraction of notional."""
@@ -351,21 +342,6 @@ class PublicGateway(VenueReader):
             for gap in missing
             if gap.end_ms > listed_ms
         ]
-
-
-def dated(estimate: EstimatedRate, now_ms: int, what: str) -> EstimatedRate:
-    """An estimate with its settlement: the next whole interval of the day where the venue does not say.
-
-    Raises VenueAnswerError where the interval is not known either, or what is stated is no coming settlement.
-    """
-    if estimate.settles_at is not None:
-        if not -HOUR_MS <= to_ms(estimate.settles_at) - now_ms <= _FURTHEST_MS:
-            raise VenueAnswerError(f"{what}: {estimate.settles_at:%Y-%m-%d %H:%M} is no coming settlement")
-        return estimate
-    if estimate.interval_hours is None:
-        raise VenueAnswerError(f"{what}: no settlement time")
-    interval_ms = int(estimate.interval_hours * HOUR_MS)
-    return replace(estimate, settles_at=from_ms((now_ms // interval_ms + 1) * interval_ms))
 
 
 def _timestamp(row: Json) -> int | None:

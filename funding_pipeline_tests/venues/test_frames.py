@@ -8,6 +8,7 @@ import pytest
 from funding_pipeline.core.errors import VenueAnswerError
 from funding_pipeline.core.market import RAW_CANDLES, RAW_FUNDING_RATES, RAW_ORDER_BOOKS, RAW_TRADES
 from funding_pipeline.venues.dialect import EstimatedRate, SettledRate
+from funding_pipeline.venues.estimates import dated
 from funding_pipeline.venues.frames import (
     book_frame,
     candle_frame,
@@ -15,7 +16,6 @@ from funding_pipeline.venues.frames import (
     settled_frame,
     trades_frame,
 )
-from funding_pipeline.venues.public import dated
 
 AT = datetime(2025, 7, 1, tzinfo=UTC)
 AT_MS = 1_751_328_000_000
