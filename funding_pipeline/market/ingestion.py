@@ -26,6 +26,7 @@ from funding_pipeline.core.errors import (
 from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES
 from funding_pipeline.market.landing import Landing, Series, Window
 from funding_pipeline.market.snapshots import take_snapshots
+from funding_pipeline.market.windows import by_quarter, covered, final_rows
 from funding_pipeline.market_data.instruments import parse_symbol
 from funding_pipeline.venues.answers import STUMBLES
 from funding_pipeline.venues.archive import BodyArchive
@@ -37,7 +38,6 @@ from funding_pipeline.venues.public import Gap, PublicGateway
 # A settlement may be published up to a minute late (OKX), a bar a little after its end: what lies this
 # close to now is fetched again next time.
 _SETTLING = timedelta(minutes=2)
-_RATE_TOLD_WITHIN = timedelta(hours=1)
 _GIVEN_UP_AFTER = 3
 """So many series in a row that a venue does not answer end its turn."""
 MAX_SKEW_MS = 5_000
@@ -303,38 +303,6 @@ class _Venue:
                 )
 
 
-def covered(window: Window, first: datetime, holes: Sequence[Window] | None) -> list[Window]:
-    """The parts of a window that need not be asked again: all of it, unless rows in it could not be read.
-
-    Then what lies before the `first` row, and inside of a gap, may be theirs. Windows are of whole seconds.
-    """
-    start, end = window
-    if holes is None:
-        return [window]
-    second = timedelta(seconds=1)
-    at = max(start, first.replace(microsecond=0))
-    parts: list[Window] = []
-    for before, after in sorted(holes):
-        if before < at or after > end:
-            continue
-        parts.append((at, before.replace(microsecond=0) + second))
-        at = after.replace(microsecond=0)
-    return [part for part in [*parts, (at, end)] if part[0] < part[1]]
-
-
-def final_rows(
-    series: Series, rows: pl.DataFrame, end: datetime, now: datetime
-) -> tuple[pl.DataFrame, datetime]:
-    """Rows and the end up to which they are final: a young settlement without a rate will still get one."""
-    if series.table != "funding_rates":
-        return rows, end
-    young = rows.filter(pl.col("rate").is_null(), pl.col("settled_at") > now - _RATE_TOLD_WITHIN)
-    first = young["settled_at"].min()
-    if not isinstance(first, datetime):
-        return rows, end
-    return rows.filter(pl.col("settled_at") < first), first
-
-
 async def rows_of(gateway: PublicGateway, series: Series, start: datetime, end: datetime) -> pl.DataFrame:
     """Rows of a series in [start, end), as the venue tells them now."""
     if series.table == "funding_rates":
@@ -350,16 +318,6 @@ def _described(gap: Gap) -> str:
         f"{gap.venue}: {gap.symbol} {gap.table}: the venue has no row for {gap.missing} moments between "
         f"{gap.start:%Y-%m-%d %H:%M} and {gap.end:%Y-%m-%d %H:%M}"
     )
-
-
-def by_quarter(window: Window) -> Iterator[Window]:
-    """A window cut at calendar quarters (UTC), so that work that was interrupted resumes in pieces."""
-    start, end = window
-    while start < end:
-        month = start.month - (start.month - 1) % 3 + 3
-        after = datetime(start.year + (month > 12), (month - 1) % 12 + 1, 1, tzinfo=UTC)
-        yield start, min(after, end)
-        start = after
 
 
 def first_error(errors: BaseExceptionGroup[Exception]) -> BaseException:

@@ -8,8 +8,9 @@ import pytest
 
 from funding_pipeline.core.errors import VenueUnavailableError
 from funding_pipeline.market import ingestion
-from funding_pipeline.market.ingestion import IngestReport, Wanted, covered, ingest
+from funding_pipeline.market.ingestion import IngestReport, Wanted, ingest
 from funding_pipeline.market.landing import Landing, Series
+from funding_pipeline.market.windows import covered
 from funding_pipeline.venues.public import PublicGateway
 from funding_pipeline.venues.registry import PUBLIC_VENUES, dialect_of
 from funding_pipeline_tests.venues.canned import CannedSession
