@@ -4,7 +4,8 @@ What lives here: which series of a venue to fetch, in which windows, and what be
 does not: how a venue is asked (`venues`), or where rows lie (`landing`).
 
 A venue that cannot be reached costs its own rows only; a series that a venue answers badly costs that
-series only. Both are in the report, by name. What was landed before stays.
+series only; a row that cannot be read costs that row, and is asked for again next time where it left a gap.
+All are in the report, by name. What was landed before stays.
 """
 
 import asyncio
@@ -15,11 +16,19 @@ from typing import cast
 
 import polars as pl
 
-from funding_pipeline.core.errors import TestnetError, UnknownInstrumentError, VenueAnswerError, VenueError
-from funding_pipeline.core.market import RAW_TABLES
+from funding_pipeline.core.errors import (
+    TestnetError,
+    UnknownInstrumentError,
+    VenueAnswerError,
+    VenueError,
+    VenueUnavailableError,
+)
+from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES
 from funding_pipeline.market.landing import Landing, Series, Window
 from funding_pipeline.market.snapshots import take_snapshots
+from funding_pipeline.market.windows import by_quarter, covered, final_rows
 from funding_pipeline.market_data.instruments import parse_symbol
+from funding_pipeline.venues.answers import STUMBLES
 from funding_pipeline.venues.archive import BodyArchive
 from funding_pipeline.venues.connection import Connection
 from funding_pipeline.venues.dialect import CandleKind, VenueDialect
@@ -29,7 +38,8 @@ from funding_pipeline.venues.public import Gap, PublicGateway
 # A settlement may be published up to a minute late (OKX), a bar a little after its end: what lies this
 # close to now is fetched again next time.
 _SETTLING = timedelta(minutes=2)
-_RATE_TOLD_WITHIN = timedelta(hours=1)
+_GIVEN_UP_AFTER = 3
+"""So many series in a row that a venue does not answer end its turn."""
 MAX_SKEW_MS = 5_000
 HISTORY: Mapping[str, tuple[str, ...]] = {
     "funding_rates": ("settled",),
@@ -119,6 +129,8 @@ class _Venue:
     archive: BodyArchive | None
     progress: Progress
     _empty: list[_Task] = field(default_factory=list)
+    _listed: dict[str, datetime] = field(default_factory=dict)
+    _unavailable: int = 0
 
     async def ingest(self) -> None:
         """Fetch everything of this venue; an unreachable venue is reported, not raised."""
@@ -128,10 +140,15 @@ class _Venue:
                 await self._all(gateway)
         except* (VenueError, TestnetError) as errors:
             self.report.unreachable[self.dialect.name] = str(first_error(errors))
+        except* STUMBLES as errors:  # no check foresaw it; other venues are read all the same
+            error = first_error(errors)
+            self.report.unreachable[self.dialect.name] = (
+                f"{self.dialect.name}: an answer cannot be read ({type(error).__name__}: {error})"
+            )
 
     async def _all(self, gateway: PublicGateway) -> None:
         now = datetime.fromtimestamp(await self.connection.clock_ms() / 1000, UTC)
-        skew = await gateway.clock_skew_ms()
+        skew = await self._skew(gateway)
         if skew is not None and abs(skew) > MAX_SKEW_MS:
             self.report.problems.append(
                 f"{self.dialect.name}: its clock is {skew / 1000:+.1f} s off this machine's: set the time"
@@ -141,6 +158,7 @@ class _Venue:
         self.report.refused.update(
             {f"{self.dialect.name} {symbol}": reason for symbol, reason in listing.refused.items()}
         )
+        self._listed = {t.symbol: t.listed_at for t in listing.terms if t.listed_at is not None}
         symbols = self._symbols(listing)
         if not symbols:
             coins = ", ".join(sorted(self.wanted.coins or ()))
@@ -166,8 +184,16 @@ class _Venue:
         problems = await take_snapshots(
             gateway, self.landing, listing, symbols, wanted=self.wanted.tables, end=self.wanted.end, now=now
         )
-        self.report.problems.extend(problems)
+        self.report.problems.extend([*problems, *gateway.unread])
         self.progress(self.dialect.name, total, total)
+
+    async def _skew(self, gateway: PublicGateway) -> int | None:
+        """The venue's clock against ours, ms; None, and a problem, where its answer is none."""
+        try:
+            return await gateway.clock_skew_ms()
+        except VenueAnswerError as error:
+            self.report.problems.append(str(error))
+            return None
 
     def _symbols(self, listing: Listing) -> list[str]:
         """Instruments to read, by name."""
@@ -217,46 +243,64 @@ class _Venue:
                 yield Series("open_interest", name, symbol, "history"), closed
 
     async def _fetch(self, gateway: PublicGateway, task: _Task, now: datetime) -> None:
-        """One window of one series. A bad answer costs this window; worse ends the venue's turn."""
+        """One window of one series. A bad answer costs this window; a venue that stays away, its turn."""
         series, (start, end) = task.series, task.window
         try:
             rows = await rows_of(gateway, series, start, end)
         except (VenueAnswerError, UnknownInstrumentError) as error:
             self.report.problems.append(str(error))
             return
+        except VenueUnavailableError as error:
+            self._unavailable += 1
+            if self._unavailable >= _GIVEN_UP_AFTER:
+                raise
+            self.report.problems.append(str(error))
+            return
+        except STUMBLES as error:
+            what = f"{series.venue}: {series.table} of {series.symbol}"
+            self.report.problems.append(f"{what}: cannot be read ({type(error).__name__}: {error})")
+            return
+        self._unavailable = 0
         rows, end = final_rows(series, rows, end, now)
         if rows.is_empty():
             self._empty.append(task)
             return
-        self.landing.write(series, rows, start=start, end=end, fetched_at=now)
+        moment = RAW_EVENT_TIME[series.table]
+        first = rows[moment].min()
+        holes = self._holes(gateway, series)
+        for low, high in covered((start, end), first if isinstance(first, datetime) else start, holes):
+            part = rows if holes is None else rows.filter(pl.col(moment) >= low, pl.col(moment) < high)
+            self.landing.write(series, part, start=low, end=high, fetched_at=now)
         self.report.series += 1
         self.report.rows += rows.height
 
+    def _holes(self, gateway: PublicGateway, series: Series) -> list[Window] | None:
+        """Gaps of a series some of whose rows cannot be read; None where all can."""
+        if not any(f" {series.symbol}: " in line for line in gateway.unread):
+            return None
+        return [
+            (gap.start, gap.end)
+            for gap in gateway.gaps
+            if (gap.symbol, gap.table) == (series.symbol, series.table) and not gap.is_whole
+        ]
+
     def _judge_empty_windows(self, now: datetime) -> None:
-        """A window without rows is covered where history has not begun by then; after it has, it is a gap."""
+        """A window without rows is covered where it ends before the listing that its venue states.
+
+        Any other is asked again next time: after history has begun it is a gap; before, nothing proves that
+        it has not.
+        """
         for task in sorted(self._empty, key=lambda empty: empty.window):
             series, (start, end) = task.series, task.window
-            if self.landing.has_rows_before(series, start):
+            listed_at = self._listed.get(series.symbol)
+            if listed_at is not None and end <= listed_at:
+                schema = dict(RAW_TABLES[series.table])
+                self.landing.write(series, pl.DataFrame(schema=schema), start=start, end=end, fetched_at=now)
+            elif self.landing.has_rows_before(series, start):
                 self.report.gaps.append(
                     f"{series.venue}: {series.symbol} {series.table}: the venue has no row at all between "
                     f"{start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M}; it is asked again next time"
                 )
-            else:
-                schema = dict(RAW_TABLES[series.table])
-                self.landing.write(series, pl.DataFrame(schema=schema), start=start, end=end, fetched_at=now)
-
-
-def final_rows(
-    series: Series, rows: pl.DataFrame, end: datetime, now: datetime
-) -> tuple[pl.DataFrame, datetime]:
-    """Rows and the end up to which they are final: a young settlement without a rate will still get one."""
-    if series.table != "funding_rates":
-        return rows, end
-    young = rows.filter(pl.col("rate").is_null(), pl.col("settled_at") > now - _RATE_TOLD_WITHIN)
-    first = young["settled_at"].min()
-    if not isinstance(first, datetime):
-        return rows, end
-    return rows.filter(pl.col("settled_at") < first), first
 
 
 async def rows_of(gateway: PublicGateway, series: Series, start: datetime, end: datetime) -> pl.DataFrame:
@@ -274,16 +318,6 @@ def _described(gap: Gap) -> str:
         f"{gap.venue}: {gap.symbol} {gap.table}: the venue has no row for {gap.missing} moments between "
         f"{gap.start:%Y-%m-%d %H:%M} and {gap.end:%Y-%m-%d %H:%M}"
     )
-
-
-def by_quarter(window: Window) -> Iterator[Window]:
-    """A window cut at calendar quarters (UTC), so that work that was interrupted resumes in pieces."""
-    start, end = window
-    while start < end:
-        month = start.month - (start.month - 1) % 3 + 3
-        after = datetime(start.year + (month > 12), (month - 1) % 12 + 1, 1, tzinfo=UTC)
-        yield start, min(after, end)
-        start = after
 
 
 def first_error(errors: BaseExceptionGroup[Exception]) -> BaseException:

@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES
 
 _STAMP = "%Y%m%dT%H%M%S"
 _FILE = re.compile(r"(\d{8}T\d{6})-(\d{8}T\d{6})\.parquet")
+_ORDINARY = re.compile(r"[A-Z0-9.]*(?:/[A-Z0-9.]+:[A-Z0-9.]+)?")
 _FETCHED_AT = "fetched_at"
 _LONGEST_ESTIMATE = timedelta(hours=24)
 Window = tuple[datetime, datetime]
@@ -169,7 +171,12 @@ class Landing:
 
     def _folder(self, series: Series) -> Path:
         kind = series.kind if series.hours == 1 else f"{series.kind}-{series.hours}h"
-        return self.folder / series.table / series.venue / kind / _file_name(series.symbol)
+        parent = self.folder / series.table / series.venue / kind
+        folder = parent / _file_name(series.symbol)
+        former = parent / re.sub(r"[^A-Za-z0-9.]+", "-", series.symbol)
+        if former.name != folder.name and former.is_dir() and not folder.exists():
+            _take_over(former, folder, series.symbol)
+        return folder
 
 
 def _window(path: Path) -> Window | None:
@@ -180,6 +187,21 @@ def _window(path: Path) -> Window | None:
     return first, last
 
 
+def _take_over(former: Path, folder: Path, symbol: str) -> None:
+    """Rename a folder of before names were one to one, if all its rows are of this symbol."""
+    with suppress(pl.exceptions.PolarsError, OSError):
+        rows = pl.scan_parquet(former / "*.parquet").select(pl.col("symbol").unique()).collect()
+        if rows["symbol"].to_list() == [symbol]:
+            former.rename(folder)
+
+
 def _file_name(symbol: str) -> str:
-    """A unified symbol without the characters that a path cannot hold; the rows carry the symbol itself."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", symbol)
+    """A unified symbol as the name of a folder, one to one, also where case does not count.
+
+    Of an ordinary symbol `/` and `:` become `-`. In another, each character that a path cannot hold or that
+    differs by case only is written as its code (`~4e01~`), and a mark at the end keeps the two forms apart.
+    """
+    if _ORDINARY.fullmatch(symbol):
+        return re.sub(r"[/:]", "-", symbol)
+    coded = re.sub(r"[^A-Z0-9./:]", lambda found: f"~{ord(found[0]):x}~", symbol)
+    return re.sub(r"[/:]", "-", coded) + "~"

@@ -15,6 +15,7 @@ from funding_pipeline.core.errors import UnknownInstrumentError, VenueAnswerErro
 from funding_pipeline.core.market import RAW_INSTRUMENT_TERMS, RAW_LEVERAGE_TIERS
 from funding_pipeline.core.trading import InstrumentTerms, LeverageTier
 from funding_pipeline.market.landing import Landing, Series
+from funding_pipeline.venues.answers import STUMBLES
 from funding_pipeline.venues.listing import Listing
 from funding_pipeline.venues.public import PublicGateway
 
@@ -50,17 +51,20 @@ async def take_snapshots(
             landing.write(series, await fetch(), start=now - FRESH, end=now, fetched_at=now)
         except (VenueAnswerError, UnknownInstrumentError) as error:
             problems.append(str(error))
+        except STUMBLES as error:
+            problems.append(f"{venue}: {table} of {symbol}: cannot be read ({type(error).__name__}: {error})")
 
     async def terms() -> pl.DataFrame:
-        return terms_frame([t for t in listing.terms if t.symbol in chosen], observed_at=now)
+        chosen_terms = [gateway.with_bounds(t) for t in listing.terms if t.symbol in chosen]
+        return terms_frame(chosen_terms, observed_at=now)
 
     async def tiers() -> pl.DataFrame:
         return tiers_frame(await gateway.leverage_tiers(symbols), observed_at=now)
 
     chosen = set(symbols)
-    await take("instrument_terms", _EVERY, terms)
-    await take("leverage_tiers", _EVERY, tiers)
     await take("funding_rates", _EVERY, partial(gateway.estimated_funding, symbols))
+    await take("instrument_terms", _EVERY, terms)  # after the estimates, which state caps at some venues
+    await take("leverage_tiers", _EVERY, tiers)
     for symbol in symbols:
         await take("order_books", symbol, partial(gateway.order_book, symbol))
         if gateway.dialect.has_public_trades:

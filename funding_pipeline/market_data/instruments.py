@@ -1,7 +1,7 @@
 """Instruments: what a unified symbol says, and the contract sizes that a recording leaves out.
 
-`1000PEPE`, `kPEPE` and `PEPE` are one base with multipliers 1000, 1000 and 1. A symbol that is not
-a perpetual, or cannot be read, is refused by name.
+`1000PEPE`, `kPEPE`, `PEPE1000` and `PEPE` read as one base, three of them with multiplier 1000. That is a
+guess from a name, which prices have to prove. What is no perpetual, or cannot be read, is refused.
 """
 
 import re
@@ -20,11 +20,12 @@ from funding_pipeline.market_data.effective_dates import effective_dated
 from funding_pipeline.market_data.identity import instrument_identity
 
 _PERPETUAL = re.compile(r"^(?P<base>[^/:\s]+)/(?P<quote>[^/:\s]+):(?P<settle>[^/:\s-]+)$")
-# Venues quote cheap coins by the thousand or million. A bare 1 or 10 is part of a name (1INCH).
-_MULTIPLIED = re.compile(r"^(?P<factor>1000000|100000|10000|1000|1M|k)(?P<base>[A-Z][A-Z0-9]*)$")
+# Venues quote cheap coins by the thousand up to the billion. A bare 1 or 10 is part of a name (1INCH).
+_MULTIPLIED = re.compile(r"^(?P<factor>10{3,9}|1M|1B|k|M(?=BABYDOGE$))(?P<base>[A-Z][A-Z0-9]*)$")
+_MULTIPLIED_AFTER = re.compile(r"^(?P<base>[A-Z]{2,})(?P<factor>10{3,9})$")
 # Taken for one USD each; a price or profit in another currency would need its exchange rate.
 DOLLARS = ("USD", "USDT", "USDC", "USDE", "FDUSD", "BUSD")
-_FACTORS = {"1M": 1e6, "k": 1e3}
+_FACTORS = {"1M": 1e6, "1B": 1e9, "k": 1e3, "M": 1e6}
 
 
 _STATED = (
@@ -73,7 +74,7 @@ def parse_symbol(symbol: str) -> PerpetualSymbol:
 
 
 def _resolve_multiplier(quoted: str) -> tuple[str, float]:
-    match = _MULTIPLIED.match(quoted)
+    match = _MULTIPLIED.match(quoted) or _MULTIPLIED_AFTER.match(quoted)
     if match is None:
         return quoted, 1.0
     factor = match["factor"]

@@ -86,7 +86,7 @@ class FactsReader:
             self.problems[venue] = self.session.down.get(venue, f"{venue}: no connection is open")
             return
         try:
-            listed = {terms.symbol: terms for terms in (await self.session.public[venue].instruments()).terms}
+            listed = (await self.session.public[venue].instruments()).known
             known = [symbol for symbol in symbols if symbol in listed]
             tiers = await self.session.gateways[venue].leverage_tiers(known) if known else ()
         except FundingPipelineError as error:

@@ -109,7 +109,7 @@ class MarketView:
 
     async def _read(self, venue: str, targets: Sequence[TargetPosition]) -> None:
         gateway = self._gateway(venue)
-        listed = {terms.symbol: terms for terms in (await gateway.instruments()).terms}
+        listed = (await gateway.instruments()).known  # also what is only to be closed
         tradable = []
         for target in targets:
             key = (venue, target.symbol)

@@ -19,20 +19,32 @@ Facts of the live venue that this module relies on:
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
 
-from funding_pipeline.core.trading import Balance
+from funding_pipeline.core.trading import Balance, Underlying
+from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
-    EstimatedRate,
+    FundingBounds,
     Json,
     KeyPermissions,
     SettledRate,
     VenueDialect,
 )
-from funding_pipeline.venues.spelling import HOUR_MS, decimal_of, nearest_minute
+from funding_pipeline.venues.spelling import (
+    HOUR_MS,
+    decimal_of,
+    hours_of,
+    info_of,
+    moment_of,
+    nearest_minute,
+    number_of,
+    positive_of,
+)
 
 DEFAULT_INTERVAL_HOURS = 8.0
+_CRYPTO_CONTRACTS = (None, "PERPETUAL", "PERPETUAL_DELIVERING", "PERPETUAL DELIVERING")
 FIRST_IN_ADL_QUEUE = 4
 OPEN_INTEREST_KEPT_MS = (30 * 24 - 1) * HOUR_MS  # an hour less, for requests under way
 # 500 requests per 5 minutes are one per 600 ms; a unit of ccxt's cost is 50 ms on this venue.
@@ -79,6 +91,26 @@ class BinanceVenue(VenueDialect):
     open_interest_page: ClassVar[int] = 500
     statement_page: ClassVar[int] = 1000
     statement_hours: ClassVar[int] = 167  # less than seven days, so that overlapping windows fit
+    answers: ClassVar[Mapping[str, Rows]] = {
+        "exchangeInfo": Rows("symbols", "symbol"),
+        "fundingInfo": Rows("", "symbol"),
+        "premiumIndex": Rows("", "symbol"),
+        "fundingRate": Rows("", time="fundingTime", about="symbol"),
+        **dict.fromkeys(("klines", "markPriceKlines", "indexPriceKlines"), Rows("", time=0)),
+        "openInterestHist": Rows("", time="timestamp", about="symbol"),
+        **dict.fromkeys(("aggTrades", "trades"), Rows("")),
+        "depth": Rows("bids", are_rows=False),
+    }
+    kinds: ClassVar[Mapping[str, Underlying]] = {
+        "COIN": "crypto",
+        "INDEX": "index",
+        "PREMARKET": "pre_market",
+        **dict.fromkeys(("EQUITY", "KR_EQUITY", "HK_EQUITY", "STOCK"), "stock"),
+        **dict.fromkeys(("COMMODITY", "METAL"), "commodity"),
+        "ETF": "fund",
+        **dict.fromkeys(("FOREX", "FX"), "forex"),
+    }
+    statuses: ClassVar[frozenset[str]] = frozenset({"TRADING"})
 
     def client_class(self) -> type:
         """ccxt's class, held to the venue's limits on funding requests and on history."""
@@ -103,22 +135,63 @@ class BinanceVenue(VenueDialect):
             "broker": {"swap": "own-", "future": "own-"},
         }
 
+    def answer_key(self, path: str, params: Mapping[str, Any]) -> str:
+        """Some answers are a list where no symbol is named, and one row where one is."""
+        return f"{path}?symbol" if path == "premiumIndex" and "symbol" in params else path
+
     def serves(self, market: Json) -> bool:
-        """Perpetuals on coins. ccxt counts perpetuals on shares (their own contract type) as swaps too."""
-        contract_type = (market.get("info") or {}).get("contractType")
-        return super().serves(market) and contract_type in (None, "PERPETUAL")
+        """Linear perpetuals, those that are being delivered (another contract type) among them."""
+        is_perpetual = str(info_of(market).get("contractType")).startswith("PERPETUAL")
+        return super().serves(market) or (is_perpetual and bool(market.get("linear")))
+
+    def odd_field(self, market: Json) -> str | None:
+        """Coins, and steps of the filters: else ccxt takes the id for the coin and decimals for steps."""
+        info = info_of(market)
+        for name in ("baseAsset", "quoteAsset", "marginAsset"):
+            if name in info and not (isinstance(info[name], str) and info[name]):
+                return f"{name} {info[name]!r}"
+        if "baseAsset" not in info:
+            return "no baseAsset"
+        filters = [item for item in info.get("filters") or () if isinstance(item, dict)]
+        for kind, step in (("PRICE_FILTER", "tickSize"), ("LOT_SIZE", "stepSize")):
+            stated = next((item.get(step) for item in filters if item.get("filterType") == kind), None)
+            if positive_of(stated) is None:
+                return f"{kind} {step} {stated!r}"
+        return None
+
+    def underlying(self, market: Json) -> tuple[Underlying, str]:
+        """`underlyingType`, and `contractType` for what is no coin; the sub-types name sectors of coins."""
+        info = info_of(market)
+        kind, word = self.kind_of(info.get("underlyingType"))
+        contract, sectors = info.get("contractType"), info.get("underlyingSubType")
+        if kind == "crypto" and isinstance(sectors, list):
+            named = {str(sector).replace("-", "").replace("_", "").upper() for sector in sectors}
+            if "PREMARKET" in named:
+                return "pre_market", "Pre-Market"
+        if kind == "crypto" and contract not in _CRYPTO_CONTRACTS:
+            return "other", str(contract)
+        return kind, word
+
+    def status(self, market: Json) -> str | None:
+        """`status`; a perpetual in delivery has a contract type of its own."""
+        info = info_of(market)
+        contract = str(info.get("contractType"))
+        if "DELIVERING" in contract:
+            return f"status {contract}"
+        return self.not_trading(info.get("status", info.get("contractStatus")))
+
+    def delists_at(self, market: Json) -> datetime | None:
+        """`deliveryDate`, which is in 2100 for a perpetual without an announced end."""
+        return moment_of(info_of(market).get("deliveryDate"))
+
+    def funding_bounds(self, market: Json, rate: Json | None) -> FundingBounds:
+        """From the row of `fundingInfo`, which lists the symbols whose bounds or interval were changed."""
+        info = info_of(rate)
+        return FundingBounds.of(info.get("adjustedFundingRateFloor"), info.get("adjustedFundingRateCap"))
 
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
         """The settlement at its nominal minute: stamps are milliseconds late. The row has no interval."""
-        rate = row.get("fundingRate")
-        return SettledRate(nearest_minute(row["timestamp"]), None if rate is None else float(rate))
-
-    def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
-        """`nextFundingTime` is 0 and the rate empty where the symbol has no funding (before trading)."""
-        estimate = super().estimated_rate(row, market, interval_hours)
-        if row.get("fundingTimestamp"):
-            return estimate
-        return EstimatedRate(None, estimate.rate, interval_hours)
+        return SettledRate(nearest_minute(row["timestamp"]), number_of(row.get("fundingRate")))
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """Hours, from ccxt's fetch_funding_intervals row of the symbol.
@@ -128,8 +201,7 @@ class BinanceVenue(VenueDialect):
         """
         if rate is None:
             return DEFAULT_INTERVAL_HOURS
-        told = (rate.get("info") or {}).get("fundingIntervalHours")
-        return None if told is None else float(told)
+        return hours_of(info_of(rate).get("fundingIntervalHours"))
 
     def balance(self, currency: str, account: Json, answer: Json) -> Balance:
         """ccxt's total is the margin balance, which has unrealised profit in it: that is the equity."""

@@ -8,10 +8,14 @@ Requests that loading markets costs: one, `contracts?productType=USDT-FUTURES`. 
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from itertools import count
 from typing import Any, ClassVar
 
-from funding_pipeline.venues.dialect import CandleKind, Json, VenueDialect
+from funding_pipeline.core.trading import Underlying
+from funding_pipeline.venues.answers import Rows
+from funding_pipeline.venues.dialect import CandleKind, FundingBounds, Json, VenueDialect
+from funding_pipeline.venues.spelling import hours_of, info_of, is_moment, moment_of
 
 PRODUCT = "USDT-FUTURES"
 HISTORY_PAGE = 100
@@ -33,6 +37,22 @@ class BitgetVenue(VenueDialect):
     # 1,000 for the last two months, but 200 before: ccxt then silently keeps the last 200 of a longer window.
     candle_page: ClassVar[int] = 200
     funding_page: ClassVar[int] = 100_000  # of the client below, which walks the pages itself
+
+    answers: ClassVar[Mapping[str, Rows]] = {
+        "v2/mix/market/contracts": Rows("data", "symbol"),
+        "v2/mix/market/current-fund-rate": Rows("data", "symbol"),
+        "v2/mix/market/history-fund-rate": Rows("data", time="fundingTime", about="symbol"),
+        **{
+            f"v2/mix/market/{kind}candles": Rows("data", time=0)
+            for kind in ("", "history-", "history-mark-", "history-index-")
+        },
+        "v2/mix/market/fills": Rows("data"),
+        "v2/mix/market/query-position-lever": Rows("data"),
+        "v2/mix/market/open-interest": Rows("data.openInterestList"),
+        "v2/mix/market/merge-depth": Rows("data.bids", are_rows=False),
+    }
+    needed: ClassVar[tuple[str, ...]] = ("priceEndStep", "sizeMultiplier", "fundInterval")
+    statuses: ClassVar[frozenset[str]] = frozenset({"normal"})
 
     def client_class(self) -> type:
         """ccxt's bitget for one product type, whose settled history covers the window that is asked for.
@@ -61,14 +81,17 @@ class BitgetVenue(VenueDialect):
                 asked = dict(params or {})
                 until = asked.pop("until", None)
                 found: dict[int, Json] = {}
+                odd: list[Json] = []  # rows without a time, for whoever reports them
                 for page in count(1):
                     numbered = {**asked, **_window(since, until), "pageNo": page}
                     rows = await super().fetch_funding_rate_history(symbol, None, HISTORY_PAGE, numbered)
-                    new = {row["timestamp"]: row for row in rows if row["timestamp"] not in found}
+                    odd += [row for row in rows if not is_moment(row["timestamp"])]
+                    dated = [row for row in rows if is_moment(row["timestamp"])]
+                    new = {row["timestamp"]: row for row in dated if row["timestamp"] not in found}
                     found |= new
                     if not new or (since is not None and min(new) < since):
                         break
-                return [found[at] for at in sorted(found) if _is_within(at, since, until)]
+                return [*odd, *(found[at] for at in sorted(found) if _is_within(at, since, until))]
 
         return Bitget
 
@@ -77,17 +100,33 @@ class BitgetVenue(VenueDialect):
         return {**super().client_options(), "fetchMarkets": {"types": ["swap"]}, "uta": False}
 
     def serves(self, market: Json) -> bool:
-        """Perpetuals settled in USDT, without those on stocks and metals (`isRwa`)."""
-        info: Json = market.get("info") or {}
-        return super().serves(market) and market.get("settle") == "USDT" and info.get("isRwa") != "YES"
+        """Perpetuals settled in USDT."""
+        return super().serves(market) and market.get("settle") == "USDT"
+
+    def underlying(self, market: Json) -> tuple[Underlying, str]:
+        """`isRwa`: a share, fund, metal or currency, which of them is not stated."""
+        word = info_of(market).get("isRwa")
+        return ("crypto", "") if word in (None, "", "NO") else ("other", f"isRwa {word}")
+
+    def status(self, market: Json) -> str | None:
+        """`symbolStatus`: listed (not open yet), maintain, limit_open, restrictedAPI and off do not trade."""
+        return self.not_trading(info_of(market).get("symbolStatus"))
+
+    def delists_at(self, market: Json) -> datetime | None:
+        """`limitOpenTime`, after which nothing is opened, or `offTime`; -1 for none."""
+        stated = [moment_of(info_of(market).get(name)) for name in ("limitOpenTime", "offTime")]
+        return min(filter(None, stated), default=None)
+
+    def funding_bounds(self, market: Json, rate: Json | None) -> FundingBounds:
+        """From the rate's row."""
+        return FundingBounds.of(info_of(rate).get("minFundingRate"), info_of(rate).get("maxFundingRate"))
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """From the rate's row, or the contract's `fundInterval`: hours as text."""
         for source in (rate, market):
-            info = (source or {}).get("info") or {}
-            told = [info[name] for name in _INTERVALS if info.get(name)]
-            if told:
-                return float(told[0])
+            stated = [info_of(source)[name] for name in _INTERVALS if info_of(source).get(name) is not None]
+            if stated:
+                return hours_of(stated[0])
         return None
 
     def candle_request(self, kind: CandleKind, start_ms: int, end_ms: int) -> tuple[int, Json]:

@@ -18,14 +18,16 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
 from funding_pipeline.core.errors import CredentialsError
-from funding_pipeline.core.trading import Balance
-from funding_pipeline.venues.dialect import Json, KeyPermissions, VenueDialect
-from funding_pipeline.venues.spelling import decimal_of
+from funding_pipeline.core.trading import Balance, Underlying
+from funding_pipeline.venues.answers import Rows
+from funding_pipeline.venues.dialect import FundingBounds, Json, KeyPermissions, VenueDialect
+from funding_pipeline.venues.spelling import decimal_of, hours_of, info_of, moment_of, positive_of
 
 _CODE = re.compile(r'"ret_?[cC]ode"\s*:\s*"?(-?\d+)')
 _MESSAGE = re.compile(r'"ret_?[mM]sg"\s*:\s*"([^"]*)"')
@@ -57,7 +59,6 @@ _RAW_PARAMS: Mapping[str, Mapping[str, Any]] = {
     "fetch_open_orders": {"limit": 50},
 }
 _FILLS = ("Trade", "AdlTrade", "BustTrade", "Delivery")
-_DENOMINATED = re.compile(r"^[A-Z]+1000+$")
 
 
 @cache
@@ -143,6 +144,29 @@ class BybitVenue(VenueDialect):
     has_progressive_tiers: ClassVar[bool] = True  # `mmDeduction`
     open_interest_page: ClassVar[int] = 200
     statement_page: ClassVar[int] = 100
+    answers: ClassVar[Mapping[str, Rows]] = {
+        "v5/market/instruments-info": Rows("result.list", "symbol"),
+        "v5/market/tickers": Rows("result.list", "symbol"),
+        "v5/market/funding/history": Rows("result.list", time="fundingRateTimestamp", about="symbol"),
+        **{
+            f"v5/market/{kind}": Rows("result.list", time=0)
+            for kind in ("kline", "mark-price-kline", "index-price-kline")
+        },
+        "v5/market/open-interest": Rows("result.list", time="timestamp"),
+        "v5/market/recent-trade": Rows("result.list"),
+        "v5/market/risk-limit": Rows("result.list"),
+        "v5/market/orderbook": Rows("result.b", are_rows=False),
+    }
+    needed: ClassVar[tuple[str, ...]] = ("priceFilter.tickSize", "lotSizeFilter.qtyStep")
+    kinds: ClassVar[Mapping[str, Underlying]] = {
+        **dict.fromkeys(("innovation", "adventure", "crypto"), "crypto"),
+        **dict.fromkeys(("stock", "xstocks"), "stock"),
+        "etf": "fund",
+        "commodity": "commodity",
+        "forex": "forex",
+        "index": "index",
+    }
+    statuses: ClassVar[frozenset[str]] = frozenset({"Trading"})
     statement_hours: ClassVar[int] = 167  # a week is refused as soon as a window is widened by a second
 
     def client_class(self) -> type:
@@ -163,20 +187,40 @@ class BybitVenue(VenueDialect):
         """Perpetuals settled in USDT.
 
         Those settled in USDC are left out: asked without a symbol, the venue tells positions and open
-        orders of one settle currency, and ccxt labels every funding payment USDT. `SHIB1000` has its
-        multiplier at the end, where it cannot be told from a name: refused.
+        orders of one settle currency, and ccxt labels every funding payment USDT.
         """
-        base = str(market.get("base") or "")
-        return super().serves(market) and market.get("settle") == "USDT" and not _DENOMINATED.match(base)
+        return super().serves(market) and market.get("settle") == "USDT"
+
+    def underlying(self, market: Json) -> tuple[Underlying, str]:
+        """`isPreListing`, then `symbolType`, which is empty, `innovation` or `adventure` for coins."""
+        info = info_of(market)
+        if info.get("isPreListing") not in (None, "", False):
+            return "pre_market", "isPreListing"
+        word = info.get("symbolType")
+        return self.kind_of(word.lower() if isinstance(word, str) else word)
+
+    def status(self, market: Json) -> str | None:
+        """`status`: PreLaunch, Settling, Delivering and Closed do not trade."""
+        return self.not_trading(info_of(market).get("status"))
+
+    def delists_at(self, market: Json) -> datetime | None:
+        """`deliveryTime`, 0 for a perpetual without an announced end."""
+        return moment_of(info_of(market).get("deliveryTime"))
+
+    def funding_bounds(self, market: Json, rate: Json | None) -> FundingBounds:
+        """From the listing row."""
+        info = info_of(market)
+        return FundingBounds.of(info.get("lowerFundingRate"), info.get("upperFundingRate"))
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """From the ticker (`fundingIntervalHour`), else from the market (`fundingInterval`, MINUTES).
 
         ccxt's own `interval` is made from the markets loaded at the start: a silent change is missed.
         """
-        hours = _positive(((rate or {}).get("info") or {}).get("fundingIntervalHour"))
-        minutes = _positive((market.get("info") or {}).get("fundingInterval"))
-        return hours or (minutes / 60 if minutes else None)
+        stated = info_of(rate).get("fundingIntervalHour")
+        if stated not in (None, ""):
+            return hours_of(stated)
+        return hours_of(info_of(market).get("fundingInterval"), per_hour=60)
 
     def rejection_reason(self, error: Exception) -> str | None:
         """From `retCode`; ccxt has one class (InvalidOrder) for most of them."""
@@ -258,7 +302,7 @@ class BybitVenue(VenueDialect):
 
 def _is_percent(tier: Json) -> bool:
     """The unit of a raw tier: initial margin x highest leverage is 1 for fractions, 100 for percent."""
-    initial, leverage = _positive(tier.get("initialMargin")), _positive(tier.get("maxLeverage"))
+    initial, leverage = positive_of(tier.get("initialMargin")), positive_of(tier.get("maxLeverage"))
     return bool(initial and leverage and initial * leverage > 10)
 
 
@@ -279,12 +323,3 @@ def _coins(answer: Json) -> Sequence[Json]:
     accounts = ((answer.get("info") or {}).get("result") or {}).get("list") or [{}]
     found: Sequence[Json] = accounts[0].get("coin") or []
     return found
-
-
-def _positive(value: Any) -> float | None:
-    """A number above zero, from a number or a string; None for anything else."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if number > 0 else None

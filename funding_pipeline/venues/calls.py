@@ -28,6 +28,7 @@ from funding_pipeline.core.errors import (
 )
 from funding_pipeline.venues.credentials import redact
 from funding_pipeline.venues.dialect import VenueDialect
+from funding_pipeline.venues.held import Held, holding, read_what_can_be_read, unlisted
 from funding_pipeline.venues.trace import Trace, tracing
 
 ATTEMPTS = 4
@@ -37,6 +38,7 @@ Sleep = Callable[[float], Awaitable[None]]
 _REFUSED = frozenset({403, 418, 451})
 _UNDECIDED = _REFUSED | {408, 425, 429}
 _MARKUP = re.compile(r"<[^>]*>")
+_REGION = re.compile(r"region|countr(?:y|ies)|restricted location|jurisdiction|cloudfront", re.IGNORECASE)
 _QUERY = re.compile(r"\?[^\s\"]*")
 _backoff = wait_exponential_jitter(multiplier=0.5, max=8, jitter=1)
 
@@ -50,13 +52,19 @@ class RetryLaterError(VenueUnavailableError):
 
 
 class VenueCalls:
-    """Calls of one venue's client. At most `dialect.concurrency` requests are in flight at once."""
+    """Calls of one venue's client. At most `dialect.concurrency` requests are in flight at once.
+
+    `unread`: a line per row of an answer that was left out because it cannot be read; `unlisted`: those of
+    the listing by the venue's name.
+    """
 
     def __init__(self, dialect: VenueDialect, client: Any, *, sleep: Sleep = asyncio.sleep) -> None:
         self.dialect = dialect
         self.client = client
         self._sleep = sleep
         self._slots = asyncio.Semaphore(dialect.concurrency)
+        self.unread: list[str] = []
+        self.unlisted: dict[str, str] = {}
 
     async def read(self, method: str, *args: Any, about: str = "", **named: Any) -> Any:
         """A call by name that changes nothing; tried up to four times where the venue is unavailable."""
@@ -117,32 +125,76 @@ class VenueCalls:
     async def _once(
         self, function: Callable[..., Awaitable[Any]], args: Any, named: Any, name: str, about: str
     ) -> Any:
-        with tracing() as trace:
+        call = f"{name} {about}".strip()
+        with tracing() as trace, holding(self.dialect.answers, self.dialect.answer_key) as held:
             try:
-                return await self._limited(function, args, named)
+                answer = await self._answered(held, function, args, named)
             except VenueAnswerError as error:  # from the session, which does not know what is asked
                 reason = str(error).removeprefix(f"{self.dialect.name}: ")
-                failure: FundingPipelineError = VenueAnswerError(
-                    f"{self.dialect.name}: {f'{name} {about}'.strip()}: {reason}"
-                )
+                failure: FundingPipelineError = VenueAnswerError(f"{self.dialect.name}: {call}: {reason}")
             except FundingPipelineError:
                 raise
             except Exception as error:  # ccxt's parsers stumble over garbage in many ways
-                failure = read_error(self.dialect, error, trace, f"{name} {about}")
+                failure = read_error(self.dialect, error, trace, call, signs=self._signs)
+            else:
+                self._note_unread(name, call, held, answer)
+                return answer
         raise failure  # outside, so that ccxt's text (urls, signatures, pages) is not chained to it
+
+    async def _answered(
+        self, held: Held, function: Callable[..., Awaitable[Any]], args: Any, named: Any
+    ) -> Any:
+        """What the function makes of the venue's answers, without the rows that it cannot read."""
+        try:
+            return await self._limited(function, args, named)
+        except FundingPipelineError:
+            raise
+        except Exception:
+            if held.has_failed or not held.rows():
+                raise
+
+        async def again() -> Any:
+            return await function(*args, **named)
+
+        is_load = getattr(function, "__name__", "") == "load_markets"
+        probe = self.client.fetch_markets if is_load else None
+        return await read_what_can_be_read(
+            held, again, lambda error: _reason(self.dialect, error), probe=probe
+        )
+
+    @property
+    def _signs(self) -> bool:
+        return any(getattr(self.client, name, None) for name in self.dialect.credentials)
+
+    def _note_unread(self, name: str, call: str, held: Held, answer: Any) -> None:
+        """Keep what was left out: of a listing by name, of another answer as a line."""
+        if name == "load_markets" and held.answers:
+            rows = [*held.unread, *unlisted(held, answer)]
+            self.unlisted = {row.name: f"{self.dialect.name} {row.name}: {row.reason}" for row in rows}
+        else:
+            self.unread += [
+                f"{self.dialect.name}: {call}: {row.name} is left out: {row.reason}" for row in held.unread
+            ]
 
     async def _limited(self, function: Callable[..., Awaitable[Any]], args: Any, named: Any) -> Any:
         async with self._slots:
             return await function(*args, **named)
 
 
-def read_error(dialect: VenueDialect, error: Exception, trace: Trace, call: str) -> FundingPipelineError:
-    """Our error for a failed read; never raises."""
+def read_error(
+    dialect: VenueDialect, error: Exception, trace: Trace, call: str, *, signs: bool = True
+) -> FundingPipelineError:
+    """Our error for a failed read; never raises. `signs`: whether keys were sent, which may be refused."""
     import ccxt
 
     message = _message(dialect, call, error, trace)
     if isinstance(error, ccxt.BadSymbol) and not trace.sent:
         return UnknownInstrumentError(message)
+    if _is_region_block(error, trace, signs=signs):
+        status = "" if trace.status is None else f"HTTP {trace.status}, "
+        return VenueRefusedError(
+            f"{dialect.name}: {call.strip()}: blocked from this region ({status}{_reason(dialect, error)})"
+        )
     if isinstance(error, ccxt.AuthenticationError):
         return CredentialsError(message)
     if trace.status in _REFUSED or isinstance(error, ccxt.RestrictedLocation):
@@ -152,6 +204,18 @@ def read_error(dialect: VenueDialect, error: Exception, trace: Trace, call: str)
     if trace.retry_after_s is not None:
         return RetryLaterError(message, trace.retry_after_s)
     return VenueUnavailableError(message)
+
+
+def _is_region_block(error: Exception, trace: Trace, *, signs: bool) -> bool:
+    """451, a 403 that speaks of a place, or a 403 to somebody who sent no key that could be refused."""
+    import ccxt
+
+    if trace.status == 451:
+        return True
+    if trace.status != 403:
+        return False
+    is_denied = isinstance(error, ccxt.AuthenticationError)  # PermissionDenied among them
+    return (is_denied and not signs) or _REGION.search(str(error)) is not None
 
 
 def order_error(dialect: VenueDialect, error: Exception, trace: Trace, call: str) -> FundingPipelineError:

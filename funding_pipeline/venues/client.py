@@ -14,8 +14,12 @@ from typing import Any
 from funding_pipeline.venues.connection import Connection, Recorder
 from funding_pipeline.venues.credentials import Credentials
 from funding_pipeline.venues.dialect import Json, VenueDialect
+from funding_pipeline.venues.held import checked_class
 
 TIMEOUT_MS = 10_000
+OWN_NAMES = {"XBT": "BTC"}
+"""ccxt renames coins that it takes for others (ALT, GTC, DEGEN); here a coin is what its venue calls it,
+except for the one coin with two names. Whether two venues mean the same coin is judged by prices."""
 
 
 @asynccontextmanager
@@ -29,7 +33,10 @@ async def open_client(
     """A ccxt client inside the running event loop; its session and sockets are closed at the end."""
     session = connection.session(dialect.name, record)
     try:
-        client = dialect.client_class()(_configuration(dialect, connection, credentials, session))
+        client = checked_class(dialect.client_class())(
+            _configuration(dialect, connection, credentials, session)
+        )
+        client.commonCurrencies = dict(OWN_NAMES)
         if credentials is None:
             client.milliseconds = getattr(connection, "now_ms", client.milliseconds)
         try:

@@ -7,8 +7,11 @@ Requests that loading markets costs: one, `get_instruments?kind=future` (all kin
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
+from funding_pipeline.core.trading import Underlying
+from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
     CandleKind,
     EstimatedRate,
@@ -16,7 +19,7 @@ from funding_pipeline.venues.dialect import (
     SettledRate,
     VenueDialect,
 )
-from funding_pipeline.venues.spelling import HOUR_MS, from_ms
+from funding_pipeline.venues.spelling import HOUR_MS, from_ms, info_of, moment_of, number_of, positive_of
 
 INVERSE = ("BTC", "ETH")
 """Coins whose perpetuals settle in themselves."""
@@ -34,6 +37,24 @@ class DeribitVenue(VenueDialect):
     candle_kinds: ClassVar[tuple[CandleKind, ...]] = ("trade",)  # `price=mark` silently gives trade candles
     candle_page: ClassVar[int] = 5000
     funding_page: ClassVar[int] = 744
+    answers: ClassVar[Mapping[str, Rows]] = {
+        "get_instruments": Rows("result", "instrument_name"),
+        "get_funding_rate_history": Rows("result", time="timestamp"),
+        "get_book_summary_by_instrument": Rows("result"),
+        "get_last_trades_by_instrument": Rows("result.trades"),
+        "get_last_trades_by_instrument_and_time": Rows("result.trades"),
+        "get_order_book": Rows("result.bids", are_rows=False),
+        "get_tradingview_chart_data": Rows("result.ticks", are_rows=False),
+    }
+    needed: ClassVar[tuple[str, ...]] = ("tick_size", "min_trade_amount", "contract_size")
+    kinds: ClassVar[Mapping[str, Underlying]] = {
+        **dict.fromkeys(("crypto", "cryptocurrency", "coin"), "crypto"),
+        **dict.fromkeys(("stock", "equity"), "stock"),
+        "etf": "fund",
+        **dict.fromkeys(("commodity", "metal"), "commodity"),
+        **dict.fromkeys(("forex", "fx"), "forex"),
+        "index": "index",
+    }
 
     def client_class(self) -> type:
         """ccxt's deribit, asking for futures only and reading sizes and the present rate as they are.
@@ -55,6 +76,9 @@ class DeribitVenue(VenueDialect):
 
             async def fetch_funding_rate(self, symbol: str, params: Any = None) -> Any:
                 ticker = await self.fetch_ticker(symbol, params or {})
+                about = ticker["info"].get("instrument_name")
+                if about != self.market(symbol)["id"]:
+                    raise ccxt.BadResponse(f"deribit: the ticker is about {about!r}")
                 return {**self.parse_funding_rate({}, self.market(symbol)), **_rate_of(ticker["info"])}
 
         return Deribit
@@ -68,20 +92,34 @@ class DeribitVenue(VenueDialect):
         is_inverse = bool(market.get("inverse")) and market.get("settle") == market.get("base")
         return is_inverse and market.get("base") in INVERSE and market.get("quote") == "USD"
 
+    def underlying(self, market: Json) -> tuple[Underlying, str]:
+        """`underlying_type`, which rows of before 2026 do not have."""
+        word = info_of(market).get("underlying_type")
+        return self.kind_of(word.lower() if isinstance(word, str) else word)
+
+    def status(self, market: Json) -> str | None:
+        """`is_active`, and `state` where it is stated."""
+        info = info_of(market)
+        if info.get("state", "open") != "open":
+            return f"state {info['state']!r}"
+        return None if info.get("is_active") is True else "not active"
+
+    def delists_at(self, market: Json) -> datetime | None:
+        """`expiration_timestamp`, in the year 3000 for a perpetual without an announced end."""
+        return moment_of(info_of(market).get("expiration_timestamp"))
+
     # --- funding
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
         """`interest_1h`: the hour that ends at the row's time."""
-        rate = row["info"].get("interest_1h")
-        return SettledRate(from_ms(row["timestamp"]), None if rate is None else float(rate), 1.0)
+        return SettledRate(from_ms(row["timestamp"]), number_of(info_of(row).get("interest_1h")), 1.0)
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """One hour of the present rate (`current_funding`, per 8 hours), for the hour that is running.
 
         The premium less its dampener: at mark 87,102.01 and index 87,047.20 Deribit shows 0.00012966.
         """
-        rate, at = row.get("fundingRate"), row.get("fundingTimestamp")
-        settles_at = None if at is None else from_ms(at)
-        return EstimatedRate(settles_at, None if rate is None else float(rate) / 8, 1.0)
+        rate = number_of(row.get("fundingRate"))
+        return EstimatedRate(moment_of(row.get("fundingTimestamp")), None if rate is None else rate / 8, 1.0)
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """One: what the history's sums run over."""
@@ -90,18 +128,16 @@ class DeribitVenue(VenueDialect):
     # --- open interest
     def open_interest(self, row: Json, market: Json) -> float | None:
         """Coins; that of an inverse perpetual is told in dollars. ccxt calls either of them a value."""
-        info: Mapping[str, Any] = row.get("info") or {}
-        told, mark = info.get("open_interest"), info.get("mark_price")
-        if told is None:
-            return None
-        if market.get("linear"):
-            return float(told)
-        return None if not mark else float(told) / float(mark)
+        stated = number_of(info_of(row).get("open_interest"))
+        mark = positive_of(info_of(row).get("mark_price"))
+        if stated is None or market.get("linear"):
+            return stated
+        return None if mark is None else stated / mark
 
 
 def _rate_of(ticker: Json) -> Json:
     """The present rate of a ticker, and the end of the hour in which it was taken."""
-    at = ticker.get("timestamp")
+    at = number_of(ticker.get("timestamp"))
     return {
         "info": ticker,
         "timestamp": at,

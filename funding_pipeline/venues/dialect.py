@@ -12,8 +12,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-from funding_pipeline.core.trading import Balance, MarginMode, OrderRequest
-from funding_pipeline.venues.spelling import from_ms
+from funding_pipeline.core.trading import Balance, MarginMode, OrderRequest, Underlying
+from funding_pipeline.venues.answers import Rows
+from funding_pipeline.venues.spelling import decimal_of, from_ms, info_of, moment_of, number_of, positive_of
 
 Json = dict[str, Any]
 CandleKind = Literal["trade", "mark", "index"]
@@ -47,6 +48,29 @@ class KeyPermissions:
     may_withdraw: bool | None
 
 
+@dataclass(frozen=True)
+class FundingBounds:
+    """Lowest and highest rate of one settlement, fraction of notional; None: not stated."""
+
+    floor: Decimal | None
+    cap: Decimal | None
+
+    @classmethod
+    def of(cls, floor: Any, cap: Any) -> "FundingBounds":
+        """From the venue's numbers; a floor above zero, a cap below it, or all of the notional is none."""
+        low, high = decimal_of(floor), decimal_of(cap)
+        return cls(
+            low if low is not None and -1 < low < 0 else None,
+            high if high is not None and 0 < high < 1 else None,
+        )
+
+    def limit(self, rate: float) -> float:
+        """The rate that will be paid: venues limit an estimate before they charge it."""
+        if self.cap is not None and rate > float(self.cap):
+            return float(self.cap)
+        return float(self.floor) if self.floor is not None and rate < float(self.floor) else rate
+
+
 class VenueDialect:
     """Base of the venue modules; stateless. `market`, `row`: ccxt's unified structures with `info`."""
 
@@ -68,6 +92,8 @@ class VenueDialect:
     coarse_hours: ClassVar[int] = 8
     funding_page: ClassVar[int] = 100
     """Most settlements per request."""
+    states_settlement: ClassVar[bool] = True
+    """Whether the venue states when the coming settlement is; else it is the next whole interval."""
     has_public_trades: ClassVar[bool] = True
     """False where ccxt's fetch_trades is not the market's trades (Hyperliquid)."""
     book_levels: ClassVar[int] = 50
@@ -85,6 +111,16 @@ class VenueDialect:
     statement_hours: ClassVar[int] = 168
     """Longest span of one request for fills or payments (a week at Binance and Bybit)."""
 
+    answers: ClassVar[Mapping[str, Rows]] = {}
+    """Where the list of each public answer is, by `answer_key`. An answer without its list is an error."""
+    needed: ClassVar[tuple[str, ...]] = ()
+    """Fields of a listing row (with dots) that are positive numbers where stated: of anything else ccxt makes
+    another value, or none."""
+    kinds: ClassVar[Mapping[str, Underlying]] = {}
+    """The venue's words for what a contract is on; a word that is not here is `other`."""
+    statuses: ClassVar[frozenset[str]] = frozenset()
+    """The venue's words for an instrument that trades; empty: `active` of ccxt is taken."""
+
     def client_class(self) -> type:
         """The ccxt async class, or a subclass that turns off what must be off."""
         import ccxt.async_support as ccxt
@@ -96,9 +132,52 @@ class VenueDialect:
         """`options` for ccxt's constructor: only swap markets, no broker or builder fee, no currencies."""
         return {"defaultType": "swap", "adjustForTimeDifference": False}
 
+    def answer_key(self, path: str, params: Mapping[str, Any]) -> str:
+        """The key of `answers` for a request: ccxt's path."""
+        return path
+
     def serves(self, market: Json) -> bool:
-        """Whether a ccxt market is a perpetual of this venue that this system reads."""
+        """Whether a ccxt market is a perpetual of this venue, of the form that this system reads.
+
+        What it is on, and whether it trades, is judged by `underlying` and `status`."""
         return bool(market.get("swap")) and bool(market.get("linear"))
+
+    # --- what a listing row states
+    def odd_field(self, market: Json) -> str | None:
+        """A field of `needed` that is stated and no positive number, with what it says; None: none."""
+        for path in self.needed:
+            value: Any = info_of(market)
+            for key in path.split("."):
+                value = value.get(key) if isinstance(value, dict) else None
+            if value is not None and positive_of(value) is None:
+                return f"{path} {value!r}"
+        return None
+
+    def underlying(self, market: Json) -> tuple[Underlying, str]:
+        """What the contract is on, and the venue's own word for it; an unknown word is `other`."""
+        return "crypto", ""
+
+    def kind_of(self, word: Any) -> tuple[Underlying, str]:
+        """`kinds` of a word; nothing stated is crypto, as bodies of before 2025 have no such field."""
+        if word in (None, ""):
+            return "crypto", ""
+        return self.kinds.get(str(word), "other"), str(word)
+
+    def status(self, market: Json) -> str | None:
+        """The venue's word for what does not trade (settling, delisted, not open yet); None: it trades."""
+        return None if market.get("active") is not False else "not active"
+
+    def not_trading(self, word: Any) -> str | None:
+        """`word` unless it is one of `statuses`."""
+        return None if isinstance(word, str) and word in self.statuses else f"status {word!r}"
+
+    def delists_at(self, market: Json) -> datetime | None:
+        """When an instrument that still trades stops trading, where the venue has announced it."""
+        return None
+
+    def funding_bounds(self, market: Json, rate: Json | None) -> FundingBounds:
+        """Floor and cap of a settlement's rate from the listing row, or the funding-rate row, if stated."""
+        return FundingBounds(None, None)
 
     # --- funding
     def history_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
@@ -111,15 +190,12 @@ class VenueDialect:
         """One item of ccxt's fetch_funding_rate_history.
 
         `settled_at` is the nominal moment, within a minute of the row's own time stamp."""
-        rate = row.get("fundingRate")
-        return SettledRate(from_ms(row["timestamp"]), None if rate is None else float(rate))
+        return SettledRate(from_ms(row["timestamp"]), number_of(row.get("fundingRate")))
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """ccxt's fetch_funding_rate item: which field is the coming settlement differs by venue."""
-        rate, at = row.get("fundingRate"), row.get("fundingTimestamp")
-        return EstimatedRate(
-            None if at is None else from_ms(at), None if rate is None else float(rate), interval_hours
-        )
+        at = moment_of(row.get("fundingTimestamp"))
+        return EstimatedRate(at, number_of(row.get("fundingRate")), interval_hours)
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """Hours between settlements now, from the market or the funding-rate row; None: not told."""
@@ -133,8 +209,7 @@ class VenueDialect:
 
     def open_interest(self, row: Json, market: Json) -> float | None:
         """Quoted base units, from ccxt's structure: venues answer in coins, contracts or USD."""
-        amount = row.get("openInterestAmount")
-        return None if amount is None else float(amount)
+        return number_of(row.get("openInterestAmount"))
 
     def open_interest_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
         """`since` and `params` of fetch_open_interest_history("1h") for rows in [start, end]."""

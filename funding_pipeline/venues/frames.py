@@ -19,9 +19,18 @@ from funding_pipeline.core.market import (
     RawSchema,
 )
 from funding_pipeline.core.tables import UTC
+from funding_pipeline.venues.answers import understanding
 from funding_pipeline.venues.dialect import EstimatedRate, Json, SettledRate
+from funding_pipeline.venues.spelling import is_moment, number_of, positive_of
 
 Levels = list[tuple[float, float]]
+_SLACK = 0.01  # venues round the four prices of a bar apart; another unit is further off
+_LOW, _HIGH = pl.col("low") * (1 - _SLACK), pl.col("high") * (1 + _SLACK)
+_IS_BAR = (
+    (pl.min_horizontal("open", "high", "low", "close") > 0)
+    & pl.all_horizontal(pl.col("open", "high", "low", "close").is_finite())
+    & pl.all_horizontal(pl.col("open", "high", "low", "close").is_between(_LOW, _HIGH))
+)
 
 
 def settled_frame(
@@ -58,14 +67,17 @@ def estimated_frame(venue: str, rates: Sequence[tuple[str, EstimatedRate]], now:
 def candle_frame(
     venue: str, symbol: str, kind: str, bars: Sequence[Sequence[Any]], *, hours: int = 1
 ) -> pl.DataFrame:
-    """Bars of ccxt, `hours` long: [ms, open, high, low, close, volume]."""
+    """Bars of ccxt, `hours` long: [ms, open, high, low, close, volume].
+
+    Prices that cannot be of one bar (one is missing, none above zero, or not between low and high) are null.
+    """
     columns = list(zip(*bars, strict=True)) if bars else [()] * 6
     names = ("open", "high", "low", "close", "volume")
     values: dict[str, Any] = {
         name: pl.Series(name, column, dtype=pl.Float64, strict=False)
         for name, column in zip(names, columns[1:], strict=False)
     }
-    return _frame(
+    frame = _frame(
         RAW_CANDLES,
         venue=venue,
         symbol=symbol,
@@ -73,6 +85,10 @@ def candle_frame(
         timeframe=f"{hours}h",
         open_time=times(columns[0]),
         **values,
+    )
+    return frame.with_columns(
+        *(pl.when(_IS_BAR).then(pl.col(name)) for name in ("open", "high", "low", "close")),
+        pl.when(pl.col("volume").is_finite() & (pl.col("volume") >= 0)).then(pl.col("volume")),
     )
 
 
@@ -90,7 +106,7 @@ def book_frame(
         height=1,
         venue=venue,
         symbol=symbol,
-        observed_at=times([book.get("timestamp") or now_ms]),
+        observed_at=times([int(book["timestamp"]) if is_moment(book.get("timestamp")) else now_ms]),
         bid_px=[[price for price, _ in bids]],
         bid_qty=[[quantity for _, quantity in bids]],
         ask_px=[[price for price, _ in asks]],
@@ -102,21 +118,28 @@ def book_frame(
 def trades_frame(
     venue: str, symbol: str, trades: Sequence[Json], contract_size: float | None
 ) -> pl.DataFrame:
-    """One row per public trade, by time."""
-    if any(trade.get("timestamp") is None for trade in trades):
-        raise VenueAnswerError(f"{venue}: a trade of {symbol} without a time")
-    ordered = sorted(trades, key=lambda trade: int(trade["timestamp"]))
+    """One row per trade with time, side, price and size, by time; VenueAnswerError where none has them."""
+    whole = [trade for trade in trades if is_trade(trade)]
+    if trades and not whole:
+        raise VenueAnswerError(f"{venue}: no trade of {symbol} has a time, a side, a price and a size")
+    ordered = sorted(whole, key=lambda trade: int(trade["timestamp"]))
     return _frame(
         RAW_TRADES,
         venue=venue,
         symbol=symbol,
         traded_at=times([trade["timestamp"] for trade in ordered]),
         side=[trade["side"] for trade in ordered],
-        price=[trade["price"] for trade in ordered],
-        qty=[trade["amount"] for trade in ordered],
-        id=[trade.get("id") for trade in ordered],
+        price=[number_of(trade["price"]) for trade in ordered],
+        qty=[number_of(trade["amount"]) for trade in ordered],
+        id=[None if trade.get("id") is None else str(trade["id"]) for trade in ordered],
         contract_size=contract_size,
     )
+
+
+def is_trade(trade: Json) -> bool:
+    """Whether a trade of ccxt has what makes one."""
+    numbers = positive_of(trade.get("price")), positive_of(trade.get("amount"))
+    return is_moment(trade.get("timestamp")) and trade.get("side") in ("buy", "sell") and None not in numbers
 
 
 def open_interest_frame(
@@ -153,10 +176,12 @@ def _frame(schema: RawSchema, *, height: int | None = None, **columns: Any) -> p
 
 
 def _levels(side: Any, where: str) -> Levels:
-    levels = [(level[0], level[1]) for level in side or []]
-    if any(price is None or quantity is None or price <= 0 or quantity < 0 for price, quantity in levels):
+    with understanding(where):
+        levels = [(positive_of(level[0]), number_of(level[1])) for level in side or []]
+    stated = [(price, quantity) for price, quantity in levels if price is not None and quantity is not None]
+    if len(stated) < len(levels) or any(quantity < 0 for _, quantity in stated):
         raise VenueAnswerError(f"{where}: a level without a price or quantity")
-    resting = [(float(price), float(quantity)) for price, quantity in levels if quantity > 0]
+    resting = [(price, quantity) for price, quantity in stated if quantity > 0]
     if not resting:
         raise VenueAnswerError(f"{where} are empty")
     return resting

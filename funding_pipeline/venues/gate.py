@@ -10,17 +10,27 @@ margin, delivery, options, BTC-settled swaps, currencies, and the account's deta
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from funding_pipeline.core.trading import Balance, MarginMode
+from funding_pipeline.core.trading import Balance, MarginMode, Underlying
+from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
+    FundingBounds,
     Json,
     KeyPermissions,
     SettledRate,
     VenueDialect,
 )
-from funding_pipeline.venues.spelling import nearest_minute
+from funding_pipeline.venues.spelling import (
+    hours_of,
+    info_of,
+    moment_of,
+    nearest_minute,
+    number_of,
+    positive_of,
+)
 
 SETTLE = "usdt"
 FINISHED_PAGE = 1000
@@ -76,6 +86,24 @@ class GateVenue(VenueDialect):
     statement_page: ClassVar[int] = 1000
     has_open_interest_history: ClassVar[bool] = True
     has_progressive_tiers: ClassVar[bool] = True  # `deduction`, since July 2025
+    answers: ClassVar[Mapping[str, Rows]] = {
+        "{settle}/contracts": Rows("", "name"),
+        "{settle}/funding_rate": Rows("", time="t", unit="s"),
+        "{settle}/candlesticks": Rows("", time="t", unit="s"),
+        "{settle}/contract_stats": Rows("", time="time", unit="s"),
+        **dict.fromkeys(("{settle}/trades", "{settle}/tickers", "{settle}/risk_limit_tiers"), Rows("")),
+        "{settle}/order_book": Rows("bids", are_rows=False),
+    }
+    needed: ClassVar[tuple[str, ...]] = ("quanto_multiplier", "order_price_round", "funding_interval")
+    kinds: ClassVar[Mapping[str, Underlying]] = {
+        "crypto": "crypto",
+        "stocks": "stock",
+        "etf": "fund",
+        **dict.fromkeys(("metals", "commodities"), "commodity"),
+        "forex": "forex",
+        "indices": "index",
+    }
+    statuses: ClassVar[frozenset[str]] = frozenset({"trading"})
 
     def client_class(self) -> type:
         """ccxt's gate without its broker header (sent with every request) and without currencies.
@@ -110,31 +138,45 @@ class GateVenue(VenueDialect):
             "unifiedAccount": False,
         }
 
-    def serves(self, market: Json) -> bool:
-        """Linear crypto perpetuals: not the stocks, metals and indices (`contract_type`), nor pre-markets."""
-        info: Json = market.get("info") or {}
-        is_crypto = not info.get("contract_type")
-        return super().serves(market) and is_crypto and not info.get("is_pre_market")
+    def underlying(self, market: Json) -> tuple[Underlying, str]:
+        """`is_pre_market`, then `contract_type`, empty for coins."""
+        info = info_of(market)
+        if info.get("is_pre_market") not in (None, "", False):
+            return "pre_market", "is_pre_market"
+        return self.kind_of(info.get("contract_type"))
+
+    def status(self, market: Json) -> str | None:
+        """`status`, absent before 2025; a contract `in_delisting` only takes orders that close."""
+        info = info_of(market)
+        if info.get("in_delisting") not in (None, False):
+            return "in_delisting"
+        return self.not_trading(info["status"]) if "status" in info else None
+
+    def delists_at(self, market: Json) -> datetime | None:
+        """`delisting_time`, seconds; of a contract that was never announced to end it is in the past."""
+        seconds = number_of(info_of(market).get("delisting_time"))
+        return None if seconds is None else moment_of(seconds * 1000)
+
+    def funding_bounds(self, market: Json, rate: Json | None) -> FundingBounds:
+        """`funding_rate_limit`, of either sign."""
+        limit = positive_of(info_of(market).get("funding_rate_limit"))
+        return FundingBounds(None, None) if limit is None else FundingBounds.of(-limit, limit)
 
     # --- funding
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
         """The settlement at its nominal moment: Gate's stamp 00:00:01 is the settlement of 00:00:00."""
-        rate = row.get("fundingRate")
-        return SettledRate(nearest_minute(row["timestamp"]), None if rate is None else float(rate))
+        return SettledRate(nearest_minute(row["timestamp"]), number_of(row.get("fundingRate")))
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """From `funding_interval`, seconds. ccxt's own `interval` has no name for 2 h and says 7200000."""
-        for source in (rate, market):
-            seconds = ((source or {}).get("info") or {}).get("funding_interval")
-            if seconds is not None and float(seconds) > 0:
-                return float(seconds) / 3600
-        return None
+        stated = [info_of(source).get("funding_interval") for source in (rate, market)]
+        return next((hours_of(seconds, per_hour=3600) for seconds in stated if seconds is not None), None)
 
     # --- open interest
     def open_interest(self, row: Json, market: Json) -> float | None:
         """Contracts times contract size. Checked on 2,851,725 x 10 x 0.34619 = 9,872,386.78 USD."""
-        contracts, size = row.get("openInterestAmount"), market.get("contractSize")
-        return None if contracts is None or size is None else float(contracts) * float(size)
+        contracts, size = number_of(row.get("openInterestAmount")), positive_of(market.get("contractSize"))
+        return None if contracts is None or size is None else contracts * size
 
     def open_interest_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
         """From the start on; the endpoint knows no end."""

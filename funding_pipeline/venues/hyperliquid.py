@@ -11,25 +11,36 @@ with the master's address; an agent's key needs no other setting here.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from funding_pipeline.core.errors import VenueAnswerError
-from funding_pipeline.core.trading import Balance, MarginMode, OrderRequest
+from funding_pipeline.core.trading import Balance, MarginMode, OrderRequest, Underlying
+from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
     CandleKind,
     EstimatedRate,
+    FundingBounds,
     Json,
     KeyPermissions,
     SettledRate,
     VenueDialect,
 )
 from funding_pipeline.venues.hyperliquid_client import frugal_class
-from funding_pipeline.venues.spelling import HOUR_MS, from_ms
+from funding_pipeline.venues.spelling import HOUR_MS, from_ms, info_of, number_of
 
 SETTLEMENT_LAG_MS = 60_000
 """A settlement's row is stamped some milliseconds after the hour (1704290400031 for 14:00:00)."""
+_STAND_IN = "UNREADABLE"
+"""An order names its coin by its place in the listing, so a row that cannot be read keeps its place."""
+_STAND_IN_ROW: Json = {
+    "name": _STAND_IN,
+    "szDecimals": 0,
+    "maxLeverage": 1,
+    "isDelisted": True,
+    "markPx": "1",
+}
 _CLIENT_ID = re.compile(r"^0x(?P<canonical>[0-9a-f]{24})00000000$")
 # In the order of asking; the venue's documented texts, which come inside a 200.
 _REASONS = (
@@ -68,7 +79,15 @@ class HyperliquidVenue(VenueDialect):
     candles_kept = 5000
     funding_page = 500
     has_public_trades = False
+    states_settlement = False
     book_levels = 20
+    answers: ClassVar[Mapping[str, Rows]] = {
+        "info metaAndAssetCtxs": Rows("0.universe", "name", beside="1", stand_in=_STAND_IN_ROW),
+        "info meta": Rows("universe", are_rows=False),
+        "info fundingHistory": Rows("", time="time", about="coin"),
+        "info candleSnapshot": Rows("", time="t"),
+        "info l2Book": Rows("levels.0", are_rows=False),
+    }
     statement_page = 1_000_000  # the client walks the venue's own pages, which hold all coins together
     statement_hours = 24 * 366
 
@@ -86,9 +105,30 @@ class HyperliquidVenue(VenueDialect):
             "refSet": True,
         }
 
+    def answer_key(self, path: str, params: Mapping[str, Any]) -> str:
+        """One path for everything; `type` says what is asked."""
+        return f"{path} {params.get('type')}"
+
     def serves(self, market: Json) -> bool:
-        """Perpetuals of the venue itself."""
-        return super().serves(market) and not market["info"].get("hip3") and market["settle"] == "USDC"
+        """Perpetuals settled in USDC."""
+        name = str(info_of(market).get("name"))
+        return super().serves(market) and market.get("settle") == "USDC" and not name.startswith(_STAND_IN)
+
+    def underlying(self, market: Json) -> tuple[Underlying, str]:
+        """A name with a colon is of a builder's exchange (HIP-3), where anything may be listed."""
+        info = info_of(market)
+        dex, colon, _ = str(info.get("name")).partition(":")
+        if colon or info.get("hip3"):
+            return "other", f"dex {dex}"
+        return "crypto", ""
+
+    def status(self, market: Json) -> str | None:
+        """`isDelisted`; absent for what trades."""
+        return None if info_of(market).get("isDelisted") in (None, False) else "delisted"
+
+    def funding_bounds(self, market: Json, rate: Json | None) -> FundingBounds:
+        """4 % an hour for every market, as documented."""
+        return FundingBounds.of("-0.04", "0.04")
 
     # --- funding
     def history_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
@@ -97,14 +137,12 @@ class HyperliquidVenue(VenueDialect):
 
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
         """Dated at the hour, not at the milliseconds after it when the row was written."""
-        rate = row.get("fundingRate")
         hour = int(row["timestamp"]) // HOUR_MS * HOUR_MS
-        return SettledRate(from_ms(hour), None if rate is None else float(rate))
+        return SettledRate(from_ms(hour), number_of(row.get("fundingRate")))
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """ccxt makes `fundingTimestamp` from the local clock; the venue does not say when it settles."""
-        rate = row.get("fundingRate")
-        return EstimatedRate(None, None if rate is None else float(rate), interval_hours)
+        return EstimatedRate(None, number_of(row.get("fundingRate")), interval_hours)
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """One hour for every market."""

@@ -6,15 +6,35 @@ does not: inverse (`PI_`) and dated contracts, or any private call; this venue i
 Requests that loading markets costs: one, `instruments`. Kraken does not tell its time.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from funding_pipeline.venues.dialect import CandleKind, EstimatedRate, Json, SettledRate, VenueDialect
-from funding_pipeline.venues.spelling import HOUR_MS, from_ms
+from funding_pipeline.core.trading import Underlying
+from funding_pipeline.venues.answers import Rows
+from funding_pipeline.venues.dialect import (
+    CandleKind,
+    EstimatedRate,
+    FundingBounds,
+    Json,
+    SettledRate,
+    VenueDialect,
+)
+from funding_pipeline.venues.spelling import HOUR_MS, from_ms, info_of, is_moment, number_of, positive_of
 
 HOURLY_SINCE_MS = int(datetime(2022, 10, 1, tzinfo=UTC).timestamp() * 1000)
 """Before 29 September 2022 a rate applied for four hours; those rows are left out."""
+
+_CLASSES: Mapping[str, Underlying] = {
+    **dict.fromkeys(("stock", "equit", "share"), "stock"),
+    **dict.fromkeys(("etf", "fund"), "fund"),
+    **dict.fromkeys(("commodit", "metal", "energy"), "commodity"),
+    **dict.fromkeys(("forex", "fx", "currenc"), "forex"),
+    **dict.fromkeys(("index", "indices"), "index"),
+    **dict.fromkeys(("pre-", "ipo"), "pre_market"),
+}
+"""Parts of the words for what is no coin."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,17 @@ class KrakenVenue(VenueDialect):
     ccxt_id: ClassVar[str] = "krakenfutures"
     candle_page: ClassVar[int] = 2000
     funding_page: ClassVar[int] = 100_000  # one answer has everything: eleven years of hours
+    answers: ClassVar[Mapping[str, Rows]] = {
+        "instruments": Rows("instruments", "symbol"),
+        "tickers": Rows("tickers", "symbol"),
+        "historicalfundingrates": Rows("rates", time="timestamp", unit="iso"),
+        "{price_type}/{symbol}/{interval}": Rows("candles", time="time"),
+        "market/{symbol}/executions": Rows("elements"),
+        "history": Rows("history"),
+        "orderbook": Rows("orderBook.bids", are_rows=False),
+    }
+    needed: ClassVar[tuple[str, ...]] = ("contractSize", "tickSize")
+    states_settlement: ClassVar[bool] = False
 
     def client_class(self) -> type:
         """ccxt's krakenfutures with rates at their settlement, and only those of the window asked for.
@@ -70,15 +101,35 @@ class KrakenVenue(VenueDialect):
         return Kraken
 
     def serves(self, market: Json) -> bool:
-        """Linear perpetuals on crypto, settled in USD."""
-        info: Json = market.get("info") or {}
-        return super().serves(market) and market.get("settle") == "USD" and not info.get("tradfi")
+        """Linear perpetuals settled in USD."""
+        return super().serves(market) and market.get("settle") == "USD"
+
+    def underlying(self, market: Json) -> tuple[Underlying, str]:
+        """`category` where it names a class of assets (for coins it names their sector), then `tradfi`."""
+        info = info_of(market)
+        word = str(info.get("category") or "")
+        for part, kind in _CLASSES.items():
+            if part in word.lower():
+                return kind, word
+        return ("crypto", "") if info.get("tradfi") in (None, False) else ("other", "tradfi")
+
+    def status(self, market: Json) -> str | None:
+        """`tradeable`."""
+        return None if info_of(market).get("tradeable") is True else "not tradeable"
+
+    def funding_bounds(self, market: Json, rate: Json | None) -> FundingBounds:
+        """`maxRelativeFundingRate`, of either sign; pre-listing contracts have a floor of their own."""
+        info = info_of(market)
+        cap = positive_of(info.get("maxRelativeFundingRate"))
+        if cap is None:
+            return FundingBounds(None, None)
+        floor = number_of(info.get("minRelativeFundingRate"))
+        return FundingBounds.of(-cap if floor is None or not floor else floor, cap)
 
     # --- funding
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
         """The client has moved the row to the end of its hour."""
-        rate = row.get("fundingRate")
-        return SettledRate(from_ms(row["timestamp"]), None if rate is None else float(rate), 1.0)
+        return SettledRate(from_ms(row["timestamp"]), number_of(row.get("fundingRate")), 1.0)
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """The rate of the running hour, paid at the next full one (no time is told).
@@ -86,11 +137,9 @@ class KrakenVenue(VenueDialect):
         Dollars per coin over the index, by which Kraken makes its relative rate; ccxt divides by the mark.
         `fundingRatePrediction` (ccxt's nextFundingRate) is about the hour after.
         """
-        info: Json = row.get("info") or {}
-        dollars, index = info.get("fundingRate"), info.get("indexPrice")
-        if dollars is None or not index or float(index) <= 0:
-            return EstimatedRate(None, None, 1.0)
-        return EstimatedRate(None, float(dollars) / float(index), 1.0)
+        dollars = number_of(info_of(row).get("fundingRate"))
+        index = positive_of(info_of(row).get("indexPrice"))
+        return EstimatedRate(None, None if dollars is None or index is None else dollars / index, 1.0)
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """One."""
@@ -111,6 +160,7 @@ class KrakenVenue(VenueDialect):
 
 def _settled(rows: list[Json], start_ms: int, end_ms: int) -> list[tuple[int, float | None]]:
     """Settlement in ms and rate of each hour that is settled in [start, end], by time."""
-    hourly = [row for row in rows if row["timestamp"] >= HOURLY_SINCE_MS]
+    dated = [row for row in rows if is_moment(row["timestamp"])]
+    hourly = [row for row in dated if row["timestamp"] >= HOURLY_SINCE_MS]
     settled = [(row["timestamp"] + HOUR_MS, row["fundingRate"]) for row in hourly]
     return [(at, rate) for at, rate in settled if start_ms <= at <= end_ms]

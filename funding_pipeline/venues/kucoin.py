@@ -7,12 +7,15 @@ Requests that loading markets costs: one, `contracts/active`. ccxt alone would a
 Nothing read here takes a key, neither the futures host (`/api/v1`) nor the unified one (`/api/ua`).
 """
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
-from funding_pipeline.venues.dialect import CandleKind, Json, VenueDialect
-from funding_pipeline.venues.spelling import HOUR_MS
+from funding_pipeline.core.trading import Underlying
+from funding_pipeline.venues.answers import Rows
+from funding_pipeline.venues.dialect import CandleKind, FundingBounds, Json, VenueDialect
+from funding_pipeline.venues.spelling import HOUR_MS, hours_of, info_of, moment_of, number_of, positive_of
 
-_CRYPTO = (None, "CRYPTO")
 _CONTRACT_INTERVALS = ("currentFundingRateGranularity", "fundingRateGranularity")
 _RATE_INTERVALS = ("currentGranularity", "granularity")
 
@@ -34,6 +37,27 @@ class KucoinVenue(VenueDialect):
     book_levels: ClassVar[int] = 100  # ccxt takes 20 or 100 and refuses the rest
     has_open_interest_history: ClassVar[bool] = True
     open_interest_page: ClassVar[int] = 200
+    answers: ClassVar[Mapping[str, Rows]] = {
+        "contracts/active": Rows("data", "symbol"),
+        "market/funding-rate": Rows("data", "symbol"),
+        "contract/funding-rates": Rows("data", time="timepoint", about="symbol"),
+        "kline/query": Rows("data", time=0),
+        "market/kline": Rows("data.list", time=0, unit="s"),
+        "market/open-interest": Rows("data", time="ts", about="symbol"),
+        "trade/history": Rows("data"),
+        "contracts/risk-limit/{symbol}": Rows("data"),
+        "level2/depth100": Rows("data.bids", are_rows=False),
+    }
+    needed: ClassVar[tuple[str, ...]] = ("multiplier", "tickSize", "lotSize", *_CONTRACT_INTERVALS)
+    kinds: ClassVar[Mapping[str, Underlying]] = {
+        "CRYPTO": "crypto",
+        **dict.fromkeys(("STOCK", "EQUITY"), "stock"),
+        "ETF": "fund",
+        **dict.fromkeys(("COMMODITY", "METAL"), "commodity"),
+        "FOREX": "forex",
+        "INDEX": "index",
+    }
+    statuses: ClassVar[frozenset[str]] = frozenset({"Open"})
 
     def client_class(self) -> type:
         """ccxt's kucoinfutures without currencies, and with leverage tiers that are told in USDT.
@@ -48,6 +72,10 @@ class KucoinVenue(VenueDialect):
                 description = super().describe()
                 description["has"]["fetchCurrencies"] = False
                 description["has"]["fetchLeverageTiers"] = False
+                description["fees"]["trading"] |= {
+                    "maker": None,
+                    "taker": None,
+                }  # else 10 bp where not stated
                 return description
 
         return Kucoin
@@ -61,19 +89,34 @@ class KucoinVenue(VenueDialect):
             "hf": True,
         }
 
-    def serves(self, market: Json) -> bool:
-        """Linear crypto perpetuals: no stocks and metals (`assetClass`), no pre-markets (`marketStage`)."""
-        info: Json = market.get("info") or {}
-        is_crypto = info.get("assetClass") in _CRYPTO and info.get("marketStage") != "PRE_MARKET"
-        return super().serves(market) and is_crypto
+    def underlying(self, market: Json) -> tuple[Underlying, str]:
+        """`marketStage` (NORMAL, PRE_MARKET), then `assetClass`."""
+        info = info_of(market)
+        stage = info.get("marketStage")
+        if stage not in (None, "", "NORMAL"):
+            return ("pre_market" if stage == "PRE_MARKET" else "other"), str(stage)
+        return self.kind_of(info.get("assetClass"))
+
+    def status(self, market: Json) -> str | None:
+        """`status`: Init, BeingSettled, Settled, Paused, Closed and CancelOnly do not trade."""
+        return self.not_trading(info_of(market).get("status"))
+
+    def delists_at(self, market: Json) -> datetime | None:
+        """`expireDate` or `settleDate`, null for a perpetual without an announced end."""
+        stated = [moment_of(info_of(market).get(name)) for name in ("expireDate", "settleDate")]
+        return min(filter(None, stated), default=None)
+
+    def funding_bounds(self, market: Json, rate: Json | None) -> FundingBounds:
+        """From the rate's row, or the contract's."""
+        source = info_of(rate) if "fundingRateCap" in info_of(rate) else info_of(market)
+        return FundingBounds.of(source.get("fundingRateFloor"), source.get("fundingRateCap"))
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """From the rate's or the contract's granularity, milliseconds. ccxt has no name for 2 hours."""
         for source, names in ((rate, _RATE_INTERVALS), (market, _CONTRACT_INTERVALS)):
-            info = (source or {}).get("info") or {}
-            told = [info[name] for name in names if info.get(name)]
-            if told:
-                return float(told[0]) / HOUR_MS
+            stated = [info_of(source)[name] for name in names if info_of(source).get(name) is not None]
+            if stated:
+                return hours_of(stated[0], per_hour=HOUR_MS)
         return None
 
     def candle_request(self, kind: CandleKind, start_ms: int, end_ms: int) -> tuple[int, Json]:
@@ -86,5 +129,5 @@ class KucoinVenue(VenueDialect):
 
     def open_interest(self, row: Json, market: Json) -> float | None:
         """Lots times contract size: 8,053,960 lots of 0.01 ETH are 80,539.6 ETH."""
-        lots, size = row.get("openInterestAmount"), market.get("contractSize")
-        return None if lots is None or size is None else float(lots) * float(size)
+        lots, size = number_of(row.get("openInterestAmount")), positive_of(market.get("contractSize"))
+        return None if lots is None or size is None else lots * size

@@ -11,21 +11,32 @@ cancelled without a fill is forgotten after two hours.
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
 from funding_pipeline.core.errors import CredentialsError
-from funding_pipeline.core.trading import Balance
+from funding_pipeline.core.trading import Balance, Underlying
+from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
     CandleKind,
     EstimatedRate,
+    FundingBounds,
     Json,
     KeyPermissions,
     SettledRate,
     VenueDialect,
 )
-from funding_pipeline.venues.spelling import HOUR_MS, decimal_of, from_ms
+from funding_pipeline.venues.spelling import (
+    HOUR_MS,
+    decimal_of,
+    from_ms,
+    hours_of,
+    info_of,
+    moment_of,
+    number_of,
+)
 
 _ERROR_CODE = re.compile(r'"(?:sCode|code)"\s*:\s*"(\d+)"')
 
@@ -40,6 +51,7 @@ _CODES: Mapping[str, tuple[str, ...]] = {
     "unknown_order": ("51400", "51401", "51402", "51603"),
     "leverage": ("51004", "59102", "59103", "59104", "59105", "59108"),
 }
+_PRE_MARKET = ("pre_market", "rebase_contract")
 _REASONS: Mapping[str, str] = {code: reason for reason, codes in _CODES.items() for code in codes}
 
 
@@ -150,6 +162,25 @@ class OkxVenue(VenueDialect):
     funding_page: ClassVar[int] = 100
     has_open_interest_history: ClassVar[bool] = True
     statement_hours: ClassVar[int] = 90 * 24
+    answers: ClassVar[Mapping[str, Rows]] = {
+        "public/instruments": Rows("data", "instId"),
+        "public/funding-rate": Rows("data", "instId"),
+        "public/funding-rate-history": Rows("data", time="fundingTime", about="instId"),
+        **{
+            f"market/{age}{kind}candles": Rows("data", time=0)
+            for age in ("", "history-")
+            for kind in ("", "mark-price-", "index-")
+        },
+        "rubik/stat/contracts/open-interest-history": Rows("data", time=0),
+        **dict.fromkeys(
+            ("public/position-tiers", "public/mark-price", "public/open-interest", "market/trades"),
+            Rows("data"),
+        ),
+        "market/books": Rows("data.0.bids", are_rows=False),
+    }
+    needed: ClassVar[tuple[str, ...]] = ("ctVal", "tickSz", "lotSz")
+    kinds: ClassVar[Mapping[str, Underlying]] = {"1": "crypto", "3": "stock", "4": "commodity", "5": "forex"}
+    statuses: ClassVar[frozenset[str]] = frozenset({"live"})
 
     def client_class(self) -> type:
         """ccxt's class, less its broker's mark."""
@@ -168,6 +199,26 @@ class OkxVenue(VenueDialect):
         """Swaps settled in USDT; an instrument before its opening has no settle currency yet."""
         return super().serves(market) and market.get("settle") == "USDT"
 
+    def underlying(self, market: Json) -> tuple[Underlying, str]:
+        """`ruleType` (a pre-market contract is on a coin or share not yet listed), then `instCategory`."""
+        info = info_of(market)
+        rule = info.get("ruleType")
+        if rule not in (None, "", "normal"):
+            return ("pre_market" if rule in _PRE_MARKET else "other"), str(rule)
+        return self.kind_of(info.get("instCategory"))
+
+    def status(self, market: Json) -> str | None:
+        """`state`: suspend, preopen, rebase, test and expired do not trade."""
+        return self.not_trading(info_of(market).get("state"))
+
+    def delists_at(self, market: Json) -> datetime | None:
+        """`expTime`, empty for a swap without an announced end."""
+        return moment_of(info_of(market).get("expTime"))
+
+    def funding_bounds(self, market: Json, rate: Json | None) -> FundingBounds:
+        """From the funding-rate row."""
+        return FundingBounds.of(info_of(rate).get("minFundingRate"), info_of(rate).get("maxFundingRate"))
+
     # --- funding
     def history_request(self, start_ms: int, end_ms: int) -> tuple[int, Json]:
         """ccxt passes `until` on and the venue ignores it; `after` means older than, exclusive.
@@ -178,22 +229,19 @@ class OkxVenue(VenueDialect):
 
     def settled_rate(self, row: Json, market: Json) -> SettledRate:
         """`realizedRate` is what was paid; `fundingRate` of the same row is the estimate before it."""
-        info = row["info"]
-        return SettledRate(from_ms(info["fundingTime"]), _number(info.get("realizedRate")))
+        return SettledRate(from_ms(row["timestamp"]), number_of(info_of(row).get("realizedRate")))
 
     def estimated_rate(self, row: Json, market: Json, interval_hours: float | None) -> EstimatedRate:
         """`fundingTime` is the coming settlement; `nextFundingRate` belongs to the one after it."""
-        info = row["info"]
-        at = info.get("fundingTime")
-        return EstimatedRate(from_ms(at) if at else None, _number(info.get("fundingRate")), interval_hours)
+        info = info_of(row)
+        at = moment_of(info.get("fundingTime"))
+        return EstimatedRate(at, number_of(info.get("fundingRate")), interval_hours)
 
     def interval_hours(self, market: Json, rate: Json | None) -> float | None:
         """From the coming settlement to the one after it."""
-        info = (rate or {}).get("info") or {}
-        first, second = info.get("fundingTime"), info.get("nextFundingTime")
-        if not first or not second or int(second) <= int(first):
-            return None
-        return (int(second) - int(first)) / HOUR_MS
+        info = info_of(rate)
+        first, second = number_of(info.get("fundingTime")), number_of(info.get("nextFundingTime"))
+        return None if first is None or second is None else hours_of(second - first, per_hour=HOUR_MS)
 
     # --- candles and open interest
     def candle_request(self, kind: CandleKind, start_ms: int, end_ms: int) -> tuple[int, Json]:
@@ -204,7 +252,7 @@ class OkxVenue(VenueDialect):
     def open_interest(self, row: Json, market: Json) -> float | None:
         """`oiCcy`, coins. ccxt's `openInterestAmount` is in contracts."""
         info = row["info"]
-        return _number(info[2] if isinstance(info, list) else info.get("oiCcy"))
+        return number_of(info[2] if isinstance(info, list) else info.get("oiCcy"))
 
     # --- orders
     def rejection_reason(self, error: Exception) -> str | None:
@@ -231,7 +279,7 @@ class OkxVenue(VenueDialect):
 
     def adl_rank(self, position: Json) -> float | None:
         """`adl` has five lights; none is lit for the last in the queue."""
-        lights = _number(position["info"].get("adl"))
+        lights = number_of(position["info"].get("adl"))
         return None if lights is None else lights / 5
 
     async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
@@ -275,8 +323,3 @@ async def _configuration(client: Any) -> Json:
     answer = await client.private_get_account_config()
     configuration: Json = answer["data"][0]
     return configuration
-
-
-def _number(text: str | None) -> float | None:
-    """The venue leaves a number that it does not know empty."""
-    return float(text) if text else None

@@ -36,6 +36,7 @@ class PageRequest:
     what: str
     key: Callable[[Row], Hashable] | None = None
     longest_ms: int | None = None  # most that one request may span
+    refuse: Callable[[Row], None] | None = None  # given a row without a time; None: it is an error
 
 
 @dataclass
@@ -47,12 +48,15 @@ class _Walk:
     times: dict[Hashable, int] = field(default_factory=dict)
 
     def add(self, found: list[Row]) -> list[int]:
-        """Keep rows; their times. Raises VenueAnswerError for a row without a time."""
+        """Keep rows; their times. A row without a time is refused, or a VenueAnswerError."""
         request, moments = self.request, []
         for row in found:
             moment = request.time_of(row)
             if moment is None:
-                raise VenueAnswerError(f"{request.what}: a row without a time")
+                if request.refuse is None:
+                    raise VenueAnswerError(f"{request.what}: a row without a time")
+                request.refuse(row)
+                continue
             key = moment if request.key is None else request.key(row)
             self.rows[key] = row
             self.times[key] = moment
@@ -134,8 +138,9 @@ async def _cover(found: _Walk, start_ms: int, end_ms: int, spacing: Spacing) -> 
 async def _ask(found: _Walk, start_ms: int, end_ms: int) -> list[int]:
     """Ask one window; in halves where the answer may have been cut. Times of all rows that came."""
     low, high = max(0, start_ms - PAD_MS), end_ms + PAD_MS
-    moments = found.add(await found.request.fetch(low, high))
-    is_whole = len(moments) < found.request.page or min(moments) < low or max(moments) > high
+    rows = await found.request.fetch(low, high)
+    moments = found.add(rows)
+    is_whole = len(rows) < found.request.page or not moments or min(moments) < low or max(moments) > high
     if is_whole:
         return moments
     if end_ms - start_ms <= 1:

@@ -6,13 +6,14 @@ to a key's owner. What does not: any table or value (`public`,
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from funding_pipeline.core.errors import CredentialsError, UnknownInstrumentError
+from funding_pipeline.core.errors import CredentialsError, UnknownInstrumentError, VenueAnswerError
 from funding_pipeline.core.trading import LeverageTier
+from funding_pipeline.venues.answers import STUMBLES
 from funding_pipeline.venues.calls import Sleep, VenueCalls
 from funding_pipeline.venues.client import open_client
 from funding_pipeline.venues.connection import Connection, Recorder
@@ -76,8 +77,22 @@ class VenueReader:
             if self._credentials is not None:
                 raise
             return ()
-        brackets = (leverage_tiers(self.dialect, symbol, told.get(symbol) or ()) for symbol in symbols)
-        return tuple(tier for group in brackets for tier in group)
+        return tuple(tier for symbol in symbols for tier in self._brackets(symbol, told.get(symbol) or ()))
+
+    def _brackets(self, symbol: str, tiers: Sequence[Json]) -> tuple[LeverageTier, ...]:
+        """Tiers of one instrument; none, and a line in `unread`, where they cannot be read."""
+        try:
+            return leverage_tiers(self.dialect, symbol, tiers)
+        except VenueAnswerError as error:
+            self.unread.append(str(error))
+        except STUMBLES as error:
+            self.unread.append(f"{self.venue}: leverage tiers of {symbol}: {type(error).__name__}: {error}")
+        return ()
+
+    @property
+    def unread(self) -> list[str]:
+        """A line for each row of an answer that was left out because it cannot be read."""
+        return self._calls.unread
 
     async def _tiers(self, symbols: list[str]) -> Mapping[str, list[Json]]:
         if self._client.has.get("fetchLeverageTiers") is True:
@@ -88,7 +103,20 @@ class VenueReader:
             return {}
         params = self._params("fetch_market_leverage_tiers")
         asked = (self._calls.read("fetch_market_leverage_tiers", s, params, about=s) for s in symbols)
-        return dict(zip(symbols, await asyncio.gather(*asked), strict=True))
+        return await self._each(symbols, asked)
+
+    async def _each(self, symbols: Sequence[str], asked: Iterable[Awaitable[Any]]) -> dict[str, Any]:
+        """Answers by symbol; one that is none is left out, with a line in `unread`."""
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        found: dict[str, Any] = {}
+        for symbol, answer in zip(symbols, answers, strict=True):
+            if isinstance(answer, VenueAnswerError):
+                self.unread.append(str(answer))
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                found[symbol] = answer
+        return found
 
     @property
     def _client(self) -> Any:

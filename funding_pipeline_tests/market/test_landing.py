@@ -1,5 +1,6 @@
 """The landing folder: what is missing, that files are whole, and that a broken one is named."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funding_pipeline.core.errors import MarketDataError, StorageError
-from funding_pipeline.core.market import RAW_CANDLES
+from funding_pipeline.core.market import RAW_CANDLES, RAW_FUNDING_RATES
 from funding_pipeline.market.landing import Landing, Series
 from funding_pipeline.market.visits import Visits
 
@@ -164,3 +165,48 @@ def test_the_fingerprint_changes_with_the_content_of_a_file(tmp_path: Path) -> N
     corrected = bars(2, 4).with_columns(close=pl.col("close") + 1)
     landing.write(SERIES, corrected, start=at(2), end=at(4), fetched_at=START)
     assert landing.fingerprint(start=at(0), end=at(5)) != before
+
+
+NAMES = [
+    "币安人生/USDT:USDT",
+    "我踏马来了/USDT:USDT",
+    "kPEPE/USDC:USDC",
+    "KPEPE/USDC:USDC",
+    "A-B/C:D",
+    "A/B:C-D",
+    "A/B/C:D",
+]
+
+
+def test_folder_names_are_one_to_one_also_where_case_does_not_count(tmp_path: Path) -> None:
+    folders = {Landing(tmp_path)._folder(Series("trades", "gate", name)).name.lower() for name in NAMES}
+    assert len(folders) == len(NAMES)
+    assert all(re.fullmatch(r"[a-z0-9.~-]+", folder) for folder in folders)
+
+
+def test_a_folder_of_an_ordinary_symbol_keeps_its_name(tmp_path: Path) -> None:
+    name = Landing(tmp_path)._folder(Series("trades", "gate", "1000PEPE/USDT:USDT")).name
+    assert name == "1000PEPE-USDT-USDT"
+
+
+def test_a_folder_of_before_is_found_again(tmp_path: Path) -> None:
+    """`kPEPE` had the folder `kPEPE-USDC-USDC`."""
+    landing = Landing(tmp_path)
+    series = Series("funding_rates", "hyperliquid", "kPEPE/USDC:USDC", "settled")
+    start, end = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC)
+    row = {
+        "venue": "hyperliquid",
+        "symbol": series.symbol,
+        "kind": "settled",
+        "settled_at": start,
+        "venue_time": start,
+        "rate": 1e-5,
+        "interval_hours": 1.0,
+    }
+    rows = pl.DataFrame([row], schema=dict(RAW_FUNDING_RATES))
+    landing.write(series, rows, start=start, end=end, fetched_at=end)
+    folder = landing._folder(series)
+    folder.rename(folder.with_name("kPEPE-USDC-USDC"))
+    assert landing.missing(series, start=start, end=end) == []
+    other = Series("funding_rates", "hyperliquid", "KPEPE/USDC:USDC", "settled")
+    assert landing.missing(other, start=start, end=end) == [(start, end)]

@@ -12,11 +12,11 @@ import pytest
 from funding_pipeline.core.errors import StorageError, VenueUnavailableError
 from funding_pipeline.core.market import RAW_TABLES
 from funding_pipeline.market.choice import live_market
-from funding_pipeline.market.ingestion import final_rows
 from funding_pipeline.market.landing import Series
 from funding_pipeline.market.simulated import SimulatedMarket
 from funding_pipeline.market.venue_market import VenueMarket
 from funding_pipeline.market.visits import Visits
+from funding_pipeline.market.windows import final_rows
 from funding_pipeline.venues.routing import TestnetConnection
 from funding_pipeline_tests.testnet.running import NOW, RunningTestnet, running_testnet
 

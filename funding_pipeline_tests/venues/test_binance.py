@@ -94,9 +94,10 @@ def test_one_request_loads_the_markets_and_nothing_else(
     assert all(VENUE.serves(market) for market in markets.values())
 
 
-def test_a_perpetual_on_a_share_is_not_served() -> None:
-    share = {"swap": True, "linear": True, "info": {"contractType": "TRADIFI_PERPETUAL"}}
-    assert not VENUE.serves(share)
+def test_a_perpetual_on_a_share_is_no_crypto_asset() -> None:
+    share = {"contractType": "TRADIFI_PERPETUAL", "underlyingType": "EQUITY"}
+    assert VENUE.underlying({"info": share}) == ("stock", "EQUITY")
+    assert VENUE.underlying({"info": {"contractType": "TRADIFI_PERPETUAL"}})[0] == "other"
 
 
 def test_settlements_are_at_their_nominal_minute(

@@ -57,10 +57,11 @@ def test_instruments_cost_one_request_and_count_in_coins(examples: Examples) -> 
     assert (bitcoin.maker_fee, bitcoin.taker_fee) == (Decimal("0.0002"), Decimal("0.0006"))
 
 
-def test_a_stock_is_not_served() -> None:
+def test_a_stock_is_no_crypto_asset() -> None:
     market = {"swap": True, "linear": True, "settle": "USDT"}
-    assert VENUE.serves({**market, "info": {"isRwa": "NO"}})
-    assert not VENUE.serves({**market, "info": {"isRwa": "YES"}})
+    assert VENUE.underlying({**market, "info": {"isRwa": "NO"}})[0] == "crypto"
+    assert VENUE.underlying({**market, "info": {"isRwa": "YES"}}) == ("other", "isRwa YES")
+    assert VENUE.serves(market)
     assert not VENUE.serves({**market, "settle": "USDC"})
 
 

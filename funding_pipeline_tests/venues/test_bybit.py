@@ -39,7 +39,6 @@ def test_markets_need_two_requests_and_their_interval_is_in_minutes(examples: An
     assert VENUE.interval_hours(market, None) == 8.0
     assert VENUE.serves(market)
     assert not VENUE.serves(found[ETH])  # settled in USDC
-    assert not VENUE.serves({**market, "base": "SHIB1000"})  # its multiplier cannot be told
 
 
 def test_the_ticker_tells_a_changed_interval_which_ccxt_does_not(examples: Any) -> None:

@@ -96,7 +96,8 @@ def order(client: Client) -> Any:
         (ccxt.ExchangeNotAvailable("x"), 400, VenueAnswerError),
         (ccxt.BadRequest("x"), 200, VenueAnswerError),
         (ccxt.AuthenticationError("x"), 401, CredentialsError),
-        (ccxt.PermissionDenied("x"), 403, CredentialsError),
+        (ccxt.PermissionDenied("x"), 403, VenueRefusedError),  # no key was sent
+        (ccxt.PermissionDenied("x"), 401, CredentialsError),
         (KeyError("data"), 200, VenueAnswerError),
         (TypeError("NoneType"), 200, VenueAnswerError),
         (VenueAnswerError("somewhere: no JSON"), 200, VenueAnswerError),

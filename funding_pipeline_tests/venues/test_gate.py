@@ -27,10 +27,10 @@ def test_loading_markets_is_one_request_without_a_broker_header(examples: Any) -
 
 
 @pytest.mark.parametrize("changes", [{"contract_type": "stocks"}, {"is_pre_market": True}])
-def test_a_stock_or_a_pre_market_is_not_served(examples: Any, changes: dict[str, Any]) -> None:
+def test_a_stock_or_a_pre_market_is_no_crypto_asset(examples: Any, changes: dict[str, Any]) -> None:
     bodies = {"futures/usdt/contracts": contracts(examples, **changes)}
     markets, _ = asking(bodies, lambda client: client.load_markets())
-    assert not VENUE.serves(markets[SYMBOL])
+    assert VENUE.underlying(markets[SYMBOL])[0] in ("stock", "pre_market")
 
 
 def test_the_estimate_is_funding_rate_and_not_the_indicative_one(examples: Any) -> None:

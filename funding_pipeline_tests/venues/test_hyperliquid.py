@@ -70,10 +70,11 @@ def test_thousands_keep_their_name_and_multiplier(markets: list[Any]) -> None:
     )
 
 
-def test_other_exchanges_on_the_chain_are_not_served(markets: list[Any]) -> None:
+def test_other_exchanges_on_the_chain_are_no_crypto_assets(markets: list[Any]) -> None:
     loaded, _ = replay({"metaAndAssetCtxs": markets}, lambda client: client.load_markets())
-    assert VENUE.serves(loaded[SOL])
-    assert not VENUE.serves({**loaded[SOL], "info": {**loaded[SOL]["info"], "hip3": True}})
+    assert VENUE.underlying(loaded[SOL])[0] == "crypto"
+    share = {**loaded[SOL], "info": {**loaded[SOL]["info"], "name": "xyz:TSLA"}}
+    assert VENUE.underlying(share) == ("other", "dex xyz")
 
 
 def test_margin_of_a_large_position_from_the_venues_brackets() -> None:

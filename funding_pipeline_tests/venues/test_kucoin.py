@@ -72,10 +72,10 @@ def test_the_interval_is_in_milliseconds(examples: Examples) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"assetClass": "STOCK"}, {"marketStage": "PRE_MARKET"}])
-def test_a_stock_or_a_pre_market_is_not_served(changes: Json) -> None:
-    market = {"swap": True, "linear": True}
-    assert VENUE.serves({**market, "info": {"assetClass": "CRYPTO", "marketStage": "NORMAL"}})
-    assert not VENUE.serves({**market, "info": changes})
+def test_a_stock_or_a_pre_market_is_no_crypto_asset(changes: Json) -> None:
+    ordinary = {"assetClass": "CRYPTO", "marketStage": "NORMAL"}
+    assert VENUE.underlying({"info": ordinary})[0] == "crypto"
+    assert VENUE.underlying({"info": {**ordinary, **changes}})[0] in ("stock", "pre_market")
 
 
 def test_settlements_come_unordered_and_at_four_o_clock(examples: Examples) -> None:

@@ -84,7 +84,9 @@ def test_multipliers_are_in_the_name(symbol: str, base: str, multiplier: float) 
 
 
 def test_what_the_venue_module_does_not_serve_is_not_listed() -> None:
-    found = listing(Somewhere(), [market(swap=False), market("ETH/USD:ETH", linear=False)], 4, {})
+    dated = market(swap=False, future=True, expiry=1_735_286_400_000)
+    inverse = market("ETH/USD:ETH", linear=False, inverse=True, base="ETH", settle="ETH")
+    found = listing(Somewhere(), [dated, inverse], 4, {})
     assert (found.terms, dict(found.refused)) == ((), {})
 
 

@@ -73,7 +73,8 @@ def test_settled_rate_is_the_realised_one_and_not_the_estimate_beside_it(example
 
 
 def test_a_missing_settled_rate_is_null() -> None:
-    row = {"info": {"fundingTime": "1597026383085", "realizedRate": "", "fundingRate": "0.018"}}
+    info = {"fundingTime": "1597026383085", "realizedRate": "", "fundingRate": "0.018"}
+    row = {"timestamp": 1597026383085, "info": info}
 
     assert VENUE.settled_rate(row, {}).rate is None
 

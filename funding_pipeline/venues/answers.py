@@ -1,0 +1,59 @@
+"""What a venue's answer must have: its list, and rows that can be read.
+
+What lives here: where a dialect says that a list is, finding it, and the error for what cannot be read. What
+does not: holding answers and leaving rows out (`held`), or what rows mean (`public`, the dialects).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from funding_pipeline.core.errors import VenueAnswerError
+
+STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""What code raises that meets a value of another kind than it expects."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where the list of an answer is: `path` of keys and indices with dots, empty for the answer itself.
+
+    `name`: the field of a row that names it. `beside`: a list whose items belong to the rows, one to one.
+    `stand_in`: what an unreadable row, and its item beside, are replaced by where places count (a name gets
+    its place); None leaves them out. `are_rows` false: items that mean nothing one by one (levels of a book).
+    `time`: the field of a row's moment, in `unit`. ccxt passes over a row that is stamped before the window.
+    `about`: the field by which a row, and the request, name the one instrument that is asked about.
+    """
+
+    path: str
+    name: str = ""
+    beside: str | None = None
+    stand_in: Mapping[str, Any] | None = None
+    are_rows: bool = True
+    time: str | int | None = None
+    unit: Literal["ms", "s", "iso"] = "ms"
+    about: str = ""
+
+
+@contextmanager
+def understanding(what: str) -> Iterator[None]:
+    """Code that reads an answer; what stumbles there over an odd value is a VenueAnswerError of `what`."""
+    try:
+        yield
+    except STUMBLES as error:
+        raise VenueAnswerError(f"{what}: cannot be read ({type(error).__name__}: {error})") from error
+
+
+def list_of(body: Any, path: str) -> list[Any]:
+    """The list at `path`; VenueAnswerError where there is none."""
+    found = body
+    for key in filter(None, path.split(".")):
+        if isinstance(found, list) and key.isdigit() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            found = found.get(key) if isinstance(found, dict) else None
+    if not isinstance(found, list):
+        start = " ".join(str(body)[:80].split())
+        raise VenueAnswerError(f"no list {f'at {path} ' if path else ''}in the answer ({start})")
+    return found
