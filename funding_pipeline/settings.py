@@ -199,7 +199,9 @@ class Settings(BaseSettings):
 
         folder, venues, testnet = self.state_dir / "landing", _names(self.venues), self.testnet
         if self.market_kind == "live":
-            return live_market(folder, days=self.history_days, venues=venues, coins=self._coins)
+            return live_market(
+                folder, days=self.history_days, venues=venues, coins=self._coins, allow=self.identity.allow
+            )
         if self.market_kind == "recorded" and self.data is not None:
             recorded = recorded_market(self.data, venues=venues, coins=self._coins)
             return recorded if testnet is None else continued_market(recorded, folder, testnet=testnet)

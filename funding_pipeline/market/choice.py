@@ -26,7 +26,12 @@ _CLOCK_TIMEOUT_SECONDS = 0.5
 
 
 def live_market(
-    folder: Path, *, days: int, venues: Sequence[str], coins: frozenset[str] | None
+    folder: Path,
+    *,
+    days: int,
+    venues: Sequence[str],
+    coins: frozenset[str] | None,
+    allow: tuple[str, ...] = (),
 ) -> VenueMarket:
     """The exchanges themselves, public data without keys, over the last `days`."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -39,6 +44,7 @@ def live_market(
         end=partial(datetime.now, UTC),
         folder=folder,
         coins=coins,
+        allow=allow,
     )
 
 

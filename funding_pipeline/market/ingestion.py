@@ -55,13 +55,20 @@ Progress = Callable[[str, int, int], None]
 class Wanted:
     """What to have in the landing folder: `tables` of RAW_TABLES over [start, end) UTC.
 
-    `coins`: bases to read, or None for every instrument that the venue serves.
+    `coins`: bases to read, or None for every instrument that the venue serves. `allow`: `venue SYMBOL` of
+    instruments to read although they are on no coin.
     """
 
     tables: frozenset[str]
     start: datetime
     end: datetime
     coins: frozenset[str] | None = None
+    allow: tuple[str, ...] = ()
+
+    def allowed_on(self, venue: str) -> frozenset[str]:
+        """Symbols of `allow` on one venue."""
+        pairs = (entry.partition(" ") for entry in self.allow)
+        return frozenset(symbol for name, _, symbol in pairs if name == venue and symbol)
 
 
 @dataclass
@@ -136,7 +143,10 @@ class _Venue:
         """Fetch everything of this venue; an unreachable venue is reported, not raised."""
         record = None if self.archive is None else self.archive.record
         try:
-            async with PublicGateway(self.dialect, self.connection, record=record) as gateway:
+            allowed = self.wanted.allowed_on(self.dialect.name)
+            async with PublicGateway(
+                self.dialect, self.connection, record=record, accepted=allowed
+            ) as gateway:
                 await self._all(gateway)
         except* (VenueError, TestnetError) as errors:
             self.report.unreachable[self.dialect.name] = str(first_error(errors))

@@ -29,8 +29,9 @@ from funding_pipeline.venues.registry import dialect_of
 class VenueMarket:
     """Rows of `venues` from `start` until `end()`, landed below `folder` and never fetched twice.
 
-    `coins`: bases to read, None for all. `asks` false: only what has landed is read, no venue is asked. Rows
-    in the past do not change; what only exists in the present (books, estimates) is added to by each fetch.
+    `coins`: bases to read, None for all; `allow`: see Wanted. `asks` false: only what has landed is read, no
+    venue is asked. Rows in the past do not change; what only exists in the present (books, estimates) is
+    added to by each fetch.
     """
 
     name: str
@@ -41,6 +42,7 @@ class VenueMarket:
     end: Callable[[], datetime] = field(repr=False)
     folder: Path
     coins: frozenset[str] | None = None
+    allow: tuple[str, ...] = ()
     asks: bool = True
 
     @property
@@ -83,6 +85,7 @@ class VenueMarket:
             start=max(start or span.start, span.start),
             end=min(end or span.end, span.end),
             coins=self.coins,
+            allow=self.allow,
         )
         names = sorted(set(venues or span.venues) & set(span.venues))
         connection = self.connect()

@@ -23,7 +23,10 @@ class IdentityLists(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     deny: tuple[str, ...] = Field(default=(), description="never opened: bases, or `venue SYMBOL`")
-    allow: tuple[str, ...] = Field(default=(), description="taken as proven without prices: the same")
+    allow: tuple[str, ...] = Field(
+        default=(),
+        description="taken as proven without prices; read although it is on no coin (`venue SYMBOL`)",
+    )
 
     def denied(self, universe: Universe) -> Bools:
         """Per leg, whether it is on the list `deny`."""

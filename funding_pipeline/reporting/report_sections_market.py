@@ -140,8 +140,9 @@ def _spans(settled: pl.DataFrame) -> pl.DataFrame:
 
 
 def _listed(instruments: pl.DataFrame) -> pl.DataFrame:
+    newest = instruments.sort("effective_from").group_by("venue", "symbol").last()
     return (
-        instruments.group_by("venue")
+        newest.group_by("venue")
         .agg(
             pl.col("base").unique().sort().str.join(", ").alias("bases"),
             pl.col("settle").unique().sort().str.join(", ").alias("settled_in"),
