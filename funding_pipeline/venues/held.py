@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from funding_pipeline.core.errors import VenueAnswerError
-from funding_pipeline.venues.answers import Rows, list_of
+from funding_pipeline.venues.answers import STUMBLES, Rows, list_of
 from funding_pipeline.venues.spelling import info_of, is_moment, number_of
 
 
@@ -86,7 +86,7 @@ class Held:
         self, request: str, rows: Rows | None, listed: Sequence[Any] | None, params: Mapping[str, Any]
     ) -> None:
         """Rows unlike the others: parsers pass over them in silence, or take one column for another."""
-        if rows is None or not rows.are_rows or not listed:
+        if rows is None or not rows.are_rows or not listed or _are_in_order(listed, rows, params):
             return
         usual = _usual_form(listed, rows)
         for index, row in enumerate(listed):
@@ -227,6 +227,26 @@ def _without(rows: list[Any], gone: set[int], stand_in: Mapping[str, Any] | None
     return [
         {**stand_in, "name": f"{stand_in['name']}{at}"} if at in gone else row for at, row in enumerate(rows)
     ]
+
+
+def _are_in_order(listed: Sequence[Any], rows: Rows, params: Mapping[str, Any]) -> bool:
+    """Whether no row is odd, in one pass for the many answers of which that is so; False: look closer."""
+    if (
+        rows.unit == "iso"
+        or len({_form_of(row) for row in listed}) > 1
+        or type(listed[0]) not in (dict, list)
+    ):
+        return False
+    try:
+        if rows.about and {row[rows.about] for row in listed} != {params.get(rows.about)}:
+            return False
+        stamps = [] if rows.time is None else [row[rows.time] for row in listed]
+        if not {type(stamp) for stamp in stamps} <= {int, str}:
+            return False
+        moments = [int(stamp) for stamp in stamps]
+    except STUMBLES:
+        return False
+    return not moments or (_is_time(min(moments), rows.unit) and _is_time(max(moments), rows.unit))
 
 
 def _usual_form(listed: Sequence[Any], rows: Rows) -> tuple[str, int] | None:
