@@ -1,5 +1,6 @@
 """The command line. Heavy imports wait until a command needs them, so that --help is quick."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -293,6 +294,9 @@ def root(
         raise typer.Exit()
 
 
+_FULL_DISK = ("No space left", "disk I/O error", "database or disk is full", "disk quota")
+
+
 def main() -> None:
     """Entry point: a user's mistake is one line on standard error and exit code 2."""
     from funding_pipeline.commands.console import print_error
@@ -308,3 +312,22 @@ def main() -> None:
     except KeyboardInterrupt:
         print_error(KeyboardInterrupt("interrupted; what was stored is whole"))
         sys.exit(130)
+    except Exception as error:  # a library's, or a fault of ours
+        if "FUNDING_DEBUG" in os.environ:
+            raise
+        print_error(_unexpected(error))
+        sys.exit(1)
+
+
+def _unexpected(error: Exception) -> Exception:
+    """In one line, with what is behind it where that is a full disk."""
+    cause: BaseException | None = error
+    texts = []
+    while cause is not None:
+        texts.append(str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__)
+        cause = cause.__cause__ or cause.__context__
+    full = any(word in text for text in texts for word in _FULL_DISK)
+    hint = "free space on the disk and run again" if full else "FUNDING_DEBUG=1 shows where"
+    return FundingPipelineError(
+        f"unexpected {type(error).__name__}: {texts[-1] if full else texts[0]}; {hint}"
+    )

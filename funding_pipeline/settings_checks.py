@@ -15,7 +15,7 @@ from funding_pipeline.venues.credentials import variable_name
 from funding_pipeline.venues.registry import DIALECTS, dialect_of
 
 PREFIX = "FUNDING_"
-_NO_SETTINGS = ("TOML", "TEST_DATA", "TEST_PAYLOADS")
+_NO_SETTINGS = ("TOML", "DEBUG", "TEST_DATA", "TEST_PAYLOADS")
 """Variables with our prefix that are read elsewhere: the file's address, data of the tests."""
 _NUMBER = re.compile(r"[+-]?\d+(_\d+)*(\.\d+)?([eE][+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,' ]\d{3})+")

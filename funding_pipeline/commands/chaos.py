@@ -25,7 +25,7 @@ from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.market.simulated import SimulatedMarket
-from funding_pipeline.storage.backtest_files import write_whole
+from funding_pipeline.storage.whole_file import write_whole
 from funding_pipeline.trading.executor import Executor
 
 MARKET_SEED = 7

@@ -23,6 +23,7 @@ from funding_pipeline.market_data.normalization import normalized_market
 from funding_pipeline.models.regimes import market_regime
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.storage.backtest_files import write_backtest
+from funding_pipeline.storage.whole_file import write_whole
 from funding_pipeline.validation.backtest import BacktestConfig, run_backtest
 from funding_pipeline.validation.research import (
     forecasts_trained_once,
@@ -127,10 +128,7 @@ def forecast(
     frame = forecasts_trained_once(
         panel, train_end=train_end, start=start, end=end, horizon_hours=horizon_hours
     )
-    try:
-        frame.write_parquet(out)
-    except OSError as error:
-        raise StorageError(f"{out} was not written: {error.strerror or error}") from error
+    write_whole(out, frame.write_parquet)
     console.print(f"written: {out}, {frame.height} forecasts of {frame['as_of'].n_unique()} decisions")
 
 

@@ -17,7 +17,8 @@ from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.market import Market
 from funding_pipeline.core.tables import MarketTables
 from funding_pipeline.core.venue_terms import load_venue_terms
-from funding_pipeline.storage.backtest_files import REPORT, write_no_studies, write_studies, write_whole
+from funding_pipeline.storage.backtest_files import REPORT, write_no_studies, write_studies
+from funding_pipeline.storage.whole_file import write_whole
 from funding_pipeline.validation.backtest import BacktestConfig, BacktestResult
 from funding_pipeline.validation.replays import historical_replays
 from funding_pipeline.validation.studies import Studies, run_studies

@@ -11,7 +11,7 @@ import dagster as dg
 from funding_pipeline import __version__
 from funding_pipeline.commands.console import console, event_printer, print_error
 from funding_pipeline.commands.fetch import fetch_with_progress, print_report, unreachable_venues
-from funding_pipeline.commands.instance import prepare_home
+from funding_pipeline.commands.instance import only_run, prepare_home, require_sound_databases
 from funding_pipeline.commands.local_testnet import local_testnet
 from funding_pipeline.commands.summary import print_summary
 from funding_pipeline.core import errors
@@ -45,6 +45,12 @@ def run_pipeline(settings: Settings, *, full: bool) -> None:
     """
     started = time.perf_counter()
     prepare_home(settings)
+    with only_run(settings):
+        _run(settings, full=full, started=started)
+
+
+def _run(settings: Settings, *, full: bool, started: float) -> None:
+    require_sound_databases(settings)
     market, unreachable = _fetched(settings)
     resources = {"market": dg.ResourceDefinition.hardcoded_resource(market)}
     definitions = build_definitions(

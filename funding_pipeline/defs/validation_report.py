@@ -17,7 +17,7 @@ from funding_pipeline.defs.validation import BACKTEST, GROUP, report_dir
 from funding_pipeline.defs.validation_studies import BY_REGIME, REPLAYS, RUNS, STUDIES
 from funding_pipeline.reporting.report import ReportInputs, render_report
 from funding_pipeline.settings import Settings
-from funding_pipeline.storage.backtest_files import REPORT, read_summary, studies_not_run, write_whole
+from funding_pipeline.storage.backtest_files import REPORT, read_summary, studies_not_run
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.storage.market_tables import sound_rows
 from funding_pipeline.storage.report_tables import (
@@ -25,6 +25,7 @@ from funding_pipeline.storage.report_tables import (
     coverage,
     profit_by_year_and_venue,
 )
+from funding_pipeline.storage.whole_file import write_whole
 
 _BACKTEST_FRAMES = ("equity", "neutrality", "margin", "attribution", "stress")
 

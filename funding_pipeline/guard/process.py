@@ -5,13 +5,12 @@ settings (`commands`).
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ from funding_pipeline.guard.findings import GuardReport
 from funding_pipeline.guard.guard import Guard, no_betas
 from funding_pipeline.guard.looking import Betas
 from funding_pipeline.guard.messenger import Notify, by_apprise
+from funding_pipeline.storage.file_lock import held_alone
 from funding_pipeline.trading.session import TradingSession, open_session
 from funding_pipeline.trading.setup import TradingSetup
 
@@ -150,23 +150,13 @@ class _Renewal:
         return True
 
 
-@contextmanager
-def only_guard(lock: Path) -> Iterator[None]:
+def only_guard(lock: Path) -> AbstractContextManager[None]:
     """Hold the lock file. Raises GovernanceError naming who holds it; a dead guard holds nothing."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            who = file.read().strip() or "a process that does not say who it is"
-            raise GovernanceError(f"a guard is running already: {who}; stop that one first") from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-        file.flush()
-        yield
-        with suppress(OSError):
-            file.truncate(0)
+
+    def refuse(who: str) -> GovernanceError:
+        return GovernanceError(f"a guard is running already: {who}; stop that one first")
+
+    return held_alone(lock, refuse=refuse)
 
 
 async def _gone(parent: int) -> None:

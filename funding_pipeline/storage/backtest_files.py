@@ -1,8 +1,6 @@
 """The files of a back-test: summary.json, studies.json, a Parquet file per frame; each complete or absent."""
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import polars as pl
 
 from funding_pipeline.core.errors import StorageError
 from funding_pipeline.core.market import Market
+from funding_pipeline.storage.whole_file import write_whole
 from funding_pipeline.validation.backtest import BacktestResult
 from funding_pipeline.validation.studies import Studies
 from funding_pipeline.validation.verdict import verdict
@@ -108,17 +107,3 @@ def read_summary(folder: Path) -> dict[str, Any]:
 def _write_json(content: dict[str, Any], path: Path) -> None:
     text = json.dumps(content, indent=2, default=str)
     write_whole(path, lambda partial: partial.write_text(text, "utf-8"))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write through a file beside `path`, so that a full disk leaves the old one or none.
-
-    Raises StorageError naming the file.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StorageError(f"{path} was not written: {error.strerror or error}") from error

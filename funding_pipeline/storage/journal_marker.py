@@ -4,10 +4,10 @@ A journal is known by the moment at which it was begun. An older copy of the sam
 and is not noticed.
 """
 
-import os
 from pathlib import Path
 
-from funding_pipeline.core.errors import JournalError
+from funding_pipeline.core.errors import JournalError, StorageError
+from funding_pipeline.storage.whole_file import write_whole
 
 
 class JournalMarker:
@@ -21,13 +21,10 @@ class JournalMarker:
         """Keep `journal` as the one that is used here."""
         if self._path is None:
             return
-        half = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         try:
-            half.write_text(journal, "utf-8")
-            half.replace(self._path)
-        except OSError as error:
-            half.unlink(missing_ok=True)
-            raise JournalError(f"{self._path}: cannot be written: {error.strerror or error}") from error
+            write_whole(self._path, lambda partial: partial.write_text(journal, "utf-8"))
+        except StorageError as error:
+            raise JournalError(str(error)) from error
         self.known = journal
 
     def _read(self) -> str | None:
