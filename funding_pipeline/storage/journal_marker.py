@@ -6,6 +6,7 @@ and is not noticed.
 
 import os
 from pathlib import Path
+from threading import get_ident
 
 from funding_pipeline.core.errors import JournalError
 
@@ -21,7 +22,7 @@ class JournalMarker:
         """Keep `journal` as the one that is used here."""
         if self._path is None:
             return
-        half = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        half = self._path.with_name(f".{self._path.name}.{os.getpid()}.{get_ident()}.part")
         try:
             half.write_text(journal, "utf-8")
             half.replace(self._path)

@@ -5,8 +5,9 @@ The gate reads state, verdict, lock and unresolved intents in the transaction th
 a halt that has been committed is never overlooked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, get_args
 
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
@@ -23,7 +24,8 @@ from funding_pipeline.core.trading import OrderRequest, OrderState
 from funding_pipeline.execution.states import permission_in
 from funding_pipeline.storage.journal_governance import current_state
 from funding_pipeline.storage.journal_lock import LockJournal
-from funding_pipeline.storage.journal_schema import intents, orders
+from funding_pipeline.storage.journal_schema import ZERO, intents, orders
+from funding_pipeline.storage.journal_totals import count_intent, count_order, known_orders
 from funding_pipeline.storage.journal_verdicts import find_verdict
 
 FIRST_ATTEMPT = 1
@@ -50,6 +52,22 @@ _LAST_ATTEMPT = select(func.max(intents.c.attempt)).where(
     intents.c.strategy == bindparam("of_strategy"),
     intents.c.rebalance == bindparam("of_rebalance"),
     intents.c.leg == bindparam("of_leg"),
+)
+_RESTING = _RECORDS.where(orders.c.status == "open", intents.c.outcome == "accepted")
+_ORDERED_SINCE = (
+    select(intents.c.symbol)
+    .where(intents.c.written_at >= bindparam("from_time"), intents.c.venue == bindparam("at_venue"))
+    .distinct()
+)
+_ORDERED_UNKNOWN = (
+    select(intents.c.symbol)
+    .where(intents.c.outcome.in_(_UNRESOLVED), intents.c.venue == bindparam("at_venue"))
+    .distinct()
+)
+_TURNOVER = (
+    select(orders.c.filled, orders.c.average_price, intents.c.price)
+    .join_from(intents, orders, orders.c.intent_id == intents.c.client_order_id)
+    .where(intents.c.written_at >= bindparam("from_time"))
 )
 _NEW_INTENT, _NEW_ORDER = insert(intents), insert(orders)
 _RESOLVE = update(intents).where(_BY_KEY)
@@ -78,6 +96,7 @@ class OrderJournal(LockJournal):
             _require_new(connection, intent)
             _require_resolved(connection, intent.request)
             connection.execute(_NEW_INTENT, _columns(intent) | {"outcome": "pending"})
+            count_intent(connection, intent)
 
     def record_outcome(
         self,
@@ -132,6 +151,30 @@ class OrderJournal(LockJournal):
         wanted = wanted if since is None else wanted.where(intents.c.written_at >= since)
         with self._read() as connection:
             return _records(connection, wanted)
+
+    def resting(self) -> tuple[IntentRecord, ...]:
+        """Accepted intents whose order is open as far as the journal knows, in order of writing."""
+        with self._read() as connection:
+            return _records(connection, _RESTING)
+
+    def known_orders(self, venue: str, symbol: str, order_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the venue's `order_ids` in an instrument that are orders of ours."""
+        with self._read() as connection:
+            return known_orders(connection, venue, symbol, order_ids)
+
+    def symbols_ordered(self, venue: str, since: datetime) -> frozenset[str]:
+        """Symbols with an intent written at or after `since`, or whose outcome is not known."""
+        with self._read() as connection:
+            wanted = {"at_venue": venue, "from_time": since}
+            written = connection.scalars(_ORDERED_SINCE, wanted)
+            return frozenset(written) | frozenset(connection.scalars(_ORDERED_UNKNOWN, wanted))
+
+    def turnover_since(self, since: datetime) -> Decimal:
+        """Quote units traded by orders whose intents were written at or after `since`: at their average
+        prices, or else at their limits."""
+        with self._read() as connection:
+            rows = connection.execute(_TURNOVER, {"from_time": since}).all()
+        return sum((row.filled * (row.average_price or row.price or ZERO) for row in rows), ZERO)
 
     def next_attempt(self, strategy: str, rebalance: str, leg: str) -> int:
         """One more than the attempts made for this leg of this rebalance; the first is 1."""
@@ -216,8 +259,10 @@ def _keep_order(connection: Connection, known: IntentRecord, order: OrderState) 
         )
     key = known.intent.client_order_id
     if known.order is None:
+        count_order(connection, None, order)
         connection.execute(_NEW_ORDER, {"intent_id": key, **vars(order)})
     elif not _is_older(order, known.order):
+        count_order(connection, known.order, order)
         connection.execute(_NEWER_ORDER, {"key": key, **vars(order)})
 
 
