@@ -67,5 +67,6 @@ class EquityJournal(JournalDatabase):
         with self._read() as connection:
             wanted = select(equities.c.at, equities.c.equity_usd).where(equities.c.at >= since)
             return tuple(
-                (row.at, row.equity_usd) for row in connection.execute(wanted.order_by(equities.c.sequence))
+                (row.at, row.equity_usd)
+                for row in connection.execute(wanted.order_by(equities.c.sequence + 0))  # by `at`'s index
             )

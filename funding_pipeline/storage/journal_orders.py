@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, update
 
 from funding_pipeline.core.errors import GovernanceError, JournalError
 from funding_pipeline.core.governance import (
@@ -149,8 +149,10 @@ class OrderJournal(LockJournal):
         """All intents, those of one rebalance, or those written at or after `since`, in order of writing."""
         wanted = _RECORDS if rebalance is None else _RECORDS.where(intents.c.rebalance == rebalance)
         wanted = wanted if since is None else wanted.where(intents.c.written_at >= since)
+        # Sorted by a sum, not a key: SQLite would rather read the whole table in order than sort a few rows.
+        order = intents.c.sequence if since is None else intents.c.sequence + 0
         with self._read() as connection:
-            return _records(connection, wanted)
+            return _records(connection, wanted, order)
 
     def resting(self) -> tuple[IntentRecord, ...]:
         """Accepted intents whose order is open as far as the journal knows, in order of writing."""
@@ -282,8 +284,10 @@ def _find(connection: Connection, key: str) -> IntentRecord | None:
     return None if row is None else _record(row)
 
 
-def _records(connection: Connection, wanted: Select[Any]) -> tuple[IntentRecord, ...]:
-    rows = connection.execute(wanted.order_by(intents.c.sequence)).mappings()
+def _records(
+    connection: Connection, wanted: Select[Any], order: ColumnElement[int] = intents.c.sequence
+) -> tuple[IntentRecord, ...]:
+    rows = connection.execute(wanted.order_by(order)).mappings()
     return tuple(_record(row) for row in rows)
 
 

@@ -90,9 +90,7 @@ class TotalsJournal(JournalDatabase):
             return tuple(CurrencyTotals(**row) for row in connection.execute(wanted).mappings())
 
 
-def known_orders(
-    connection: Connection, venue: str, symbol: str, order_ids: Iterable[str]
-) -> frozenset[str]:
+def known_orders(connection: Connection, venue: str, symbol: str, order_ids: Iterable[str]) -> frozenset[str]:
     """Those of `order_ids` in an instrument that are orders of ours, as this transaction sees it."""
     ids = sorted(set(order_ids))
     of_instrument = select(orders.c.order_id).where(orders.c.venue == venue, orders.c.symbol == symbol)
@@ -153,7 +151,9 @@ def count_fills(connection: Connection, fresh: list[_Row], completed: list[tuple
             _change(connection, instrument_totals, (after["venue"], after["symbol"]), {"fees_unknown": -1})
     signs = [(1, row) for row in fresh]
     signs += [pair for before, after in completed for pair in ((-1, before), (1, after))]
-    _count_money(connection, "fees", "fills", [_fee(sign, row) for sign, row in signs if row["fee"] is not None])
+    _count_money(
+        connection, "fees", "fills", [_fee(sign, row) for sign, row in signs if row["fee"] is not None]
+    )
 
 
 def count_payments(connection: Connection, fresh: list[_Row]) -> None:
