@@ -60,8 +60,10 @@ def utc_now() -> datetime:
 
 
 class JournalDatabase:
-    """Connections to one journal; makes its tables where there are none, and
-    brings those of an older program up to date (a SQLite file is copied aside before). Safe to share between threads.
+    """Connections to one journal. Safe to share between threads.
+
+    Makes its tables where there are none, and brings those of an older program up to date: a SQLite file is
+    copied aside before.
 
     `now`: the time of states, leases and expiries. `commit_hook(name)` is called with "before:<write>"
     inside each write, just before its commit, and with "after:<write>" once it is durable; what it raises

@@ -154,10 +154,13 @@ class OrderJournal(LockJournal):
         with self._read() as connection:
             return _records(connection, wanted, order)
 
-    def resting(self) -> tuple[IntentRecord, ...]:
-        """Accepted intents whose order is open as far as the journal knows, in order of writing."""
+    def resting(self, *, rebalance: str | None = None) -> tuple[IntentRecord, ...]:
+        """Accepted intents whose order is open as far as the journal knows, in order of writing: all, or
+        those of one rebalance."""
+        wanted = _RESTING if rebalance is None else _RESTING.where(intents.c.rebalance == rebalance)
+        # Sorted by a sum, as in `intents`.
         with self._read() as connection:
-            return _records(connection, _RESTING)
+            return _records(connection, wanted, intents.c.sequence + 0)
 
     def known_orders(self, venue: str, symbol: str, order_ids: Iterable[str]) -> frozenset[str]:
         """Those of the venue's `order_ids` in an instrument that are orders of ours."""

@@ -5,7 +5,7 @@ SQL cannot add exactly, so they are added here: exactly, whatever their length.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, Inexact
@@ -83,6 +83,10 @@ class TotalsJournal(JournalDatabase):
             rows = connection.execute(wanted).mappings()
             return {(row["venue"], row["symbol"]): InstrumentTotals(**row) for row in rows}
 
+    def ordered(self) -> frozenset[tuple[str, str]]:
+        """Venue and symbol of every instrument that was ever ordered."""
+        return frozenset(key for key, total in self.instrument_totals().items() if total.intents)
+
     def currency_totals(self) -> tuple[CurrencyTotals, ...]:
         """Fees and funding by instrument and currency, in their order."""
         wanted = select(currency_totals).order_by(*currency_totals.primary_key.columns)
@@ -135,7 +139,9 @@ def _unowned(connection: Connection, order: OrderState, *, owners: int) -> Decim
     return exact_sum(_signed(row.side, row.quantity) for row in rows)
 
 
-def count_fills(connection: Connection, fresh: list[_Row], completed: list[tuple[_Row, _Row]]) -> None:
+def count_fills(
+    connection: Connection, fresh: Sequence[_Row], completed: Sequence[tuple[_Row, _Row]]
+) -> None:
     """Count new fills, and what was stated later of fills that were there already (before, after)."""
     by_instrument: dict[tuple[str, str], list[_Row]] = defaultdict(list)
     for row in fresh:
@@ -156,7 +162,7 @@ def count_fills(connection: Connection, fresh: list[_Row], completed: list[tuple
     )
 
 
-def count_payments(connection: Connection, fresh: list[_Row]) -> None:
+def count_payments(connection: Connection, fresh: Sequence[_Row]) -> None:
     """Count new funding payments."""
     money = [((row["venue"], row["symbol"], row["currency"]), row["amount"], 1) for row in fresh]
     _count_money(connection, "funding", "payments", money)

@@ -1,6 +1,6 @@
-"""A seeded history of orders, fills and payments as a journal sees it, and its totals added up from the rows."""
+"""A seeded history of orders, fills and payments, and its totals added up from the journal's rows."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -25,8 +25,11 @@ class KilledError(Exception):
 
 
 class History:
-    """Steps drawn from a seed: orders that fill bit by bit, fills stated before or after them, fees stated late,
-    fills of others, statements read twice. `kills`: share of the writes that end just before their commit."""
+    """Steps drawn from a seed: orders that fill bit by bit, fills stated before or after them, fees stated
+    late, fills of others, statements read twice.
+
+    `kills`: share of the writes that end just before or after their commit.
+    """
 
     def __init__(self, seed: int, kills: float = 0.0) -> None:
         self.random, self.kills = Random(seed), kills
@@ -149,7 +152,7 @@ def money_from_rows(journal: Journal) -> dict[tuple[str, str, str], tuple[Any, .
             fees[one.venue, one.symbol, one.fee_currency or ""].append(one.fee)
     for paid in journal.payments():
         funding[paid.venue, paid.symbol, paid.currency].append(paid.amount)
-    counts = Counter({key: 1 for key in [*fees, *funding]})
+    counts = dict.fromkeys([*fees, *funding])
     return {key: (_sum(fees[key]), len(fees[key]), _sum(funding[key]), len(funding[key])) for key in counts}
 
 

@@ -2,7 +2,6 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -28,7 +27,7 @@ _ROWS = (_HERE / "journal_rows_2.sql").read_text("utf-8").splitlines()
 
 
 @pytest.fixture
-def old_url(journal_url: str) -> Iterator[str]:
+def old_url(journal_url: str) -> str:
     """A journal of schema 2 with a history, made from SQL that never changes."""
     engine = create_engine(journal_url)
     schema = (_HERE / f"journal_schema_2_{engine.dialect.name}.sql").read_text("utf-8")
@@ -37,7 +36,7 @@ def old_url(journal_url: str) -> Iterator[str]:
             if statement.strip():
                 connection.exec_driver_sql(statement.rstrip(";").replace("%", "%%"))
     engine.dispose()
-    yield journal_url
+    return journal_url
 
 
 def _version(url: str) -> int:
@@ -101,7 +100,7 @@ def test_two_at_once_migrate_once(old_url: str) -> None:
     def open_it() -> None:
         try:
             Journal(old_url).close()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=open_it) for _ in range(4)]
@@ -134,7 +133,7 @@ def test_no_copy_no_migration(old_url: str, monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("funding_pipeline.storage.journal_migration.os.fsync", full)
-    with pytest.raises(JournalError, match="cannot be copied .* and was not changed .*free space"):
+    with pytest.raises(JournalError, match=r"cannot be copied .* and was not changed .*free space"):
         Journal(old_url)
     assert _version(old_url) == 2
 

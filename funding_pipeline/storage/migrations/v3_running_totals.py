@@ -1,4 +1,4 @@
-"""Schema 3: indices on times and ids, running totals of instruments and currencies, the peak beside equity."""
+"""Schema 3: indices on times and ids, running totals by instrument and currency, the peak beside equity."""
 
 from collections import defaultdict
 from collections.abc import Iterator
