@@ -74,7 +74,9 @@ def fill_journal(file: Path, count: int, seed: int) -> None:
             ((*key, at, "0.01", "USDT", None, 0.0001, "") for at in times for key in KEYS),
         )
         minutes = ((_stamp(BEGUN + timedelta(minutes=n)), "10000", "", "10000") for n in range(365 * 1440))
-        connection.executemany("INSERT INTO equities (at, equity_usd, note, peak_usd) VALUES (?,?,?,?)", minutes)
+        connection.executemany(
+            "INSERT INTO equities (at, equity_usd, note, peak_usd) VALUES (?,?,?,?)", minutes
+        )
         each, more = divmod(count, len(KEYS))
         for number, (key, quantity) in enumerate(held.items()):
             own = each + (number < more)
@@ -100,7 +102,18 @@ def _orders(
         held[venue, symbol] += quantity if side == "buy" else -quantity
         name, order, size = f"{number:024}", f"o{number}", str(quantity)
         rebalance = f"r{number // ORDERS_PER_REBALANCE}"
-        intent = (name, "carry", rebalance, f"{venue} {symbol} {number}", 1, "open", "v0", venue, symbol, side)
+        intent = (
+            name,
+            "carry",
+            rebalance,
+            f"{venue} {symbol} {number}",
+            1,
+            "open",
+            "v0",
+            venue,
+            symbol,
+            side,
+        )
         intent += ("limit", size, "100.5", "ioc", 0, at, "accepted", None, at)
         state = (name, venue, symbol, order, name, "filled", side, size, size, "100", "100.5", 0, at)
         fill = (venue, symbol, f"f{number}", order, side, size, "100", "0.05", "USDT", 0, at)
@@ -237,7 +250,9 @@ def measure(file: Path, count: int, seed: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--intents", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=None)

@@ -34,6 +34,21 @@ _ORDERS_OF = select(orders.c.intent_id).where(
 _Row = Mapping[str, Any]
 
 
+def _named(key: tuple[str, ...]) -> dict[str, Any]:
+    """Values of a primary key for the statements below."""
+    return {f"key_{number}": value for number, value in enumerate(key)}
+
+
+def _is_key(table: Table) -> list[Any]:
+    columns = table.primary_key.columns
+    return [column == bindparam(f"key_{number}") for number, column in enumerate(columns)]
+
+
+_FIND = {table.name: select(table).where(*_is_key(table)) for table in (instrument_totals, currency_totals)}
+_SET = {table.name: update(table).where(*_is_key(table)) for table in (instrument_totals, currency_totals)}
+_NEW = {table.name: insert(table) for table in (instrument_totals, currency_totals)}
+
+
 @dataclass(frozen=True)
 class InstrumentTotals:
     """What the journal adds up to in one instrument. `filled`: signed quantity that our orders filled;
@@ -108,13 +123,15 @@ def known_orders(connection: Connection, venue: str, symbol: str, order_ids: Ite
 def count_intent(connection: Connection, intent: OrderIntent) -> None:
     """Count an intent that is being written."""
     request = intent.request
-    kept = _change(connection, instrument_totals, (request.venue, request.symbol), {"intents": 1})
-    first = kept["first_written_at"]
+    key = (request.venue, request.symbol)
+    row = _row(connection, instrument_totals, key)
+    first = None if row is None else row["first_written_at"]
     values = {
+        "intents": 1 if row is None else row["intents"] + 1,
         "first_written_at": intent.written_at if first is None else min(first, intent.written_at),
         "last_price": request.price,
     }
-    connection.execute(_at(instrument_totals, (request.venue, request.symbol)).values(**values))
+    _put(connection, instrument_totals, key, values, is_new=row is None)
 
 
 def count_order(connection: Connection, before: OrderState | None, after: OrderState) -> None:
@@ -196,25 +213,25 @@ def _count_money(
         _change(connection, currency_totals, key, {name: exact_sum(values), count: counts[key]})
 
 
-def _change(
-    connection: Connection, table: Table, key: tuple[str, ...], changes: Mapping[str, Any]
-) -> Mapping[Any, Any]:
-    """Add `changes` to the row of `key`, made where there is none; the row as it was before (or began)."""
-    columns = table.primary_key.columns
-    is_key = [column == value for column, value in zip(columns, key, strict=True)]
-    row = connection.execute(select(table).where(*is_key)).mappings().one_or_none()
-    if row is None:
-        names = [column.name for column in columns]
-        connection.execute(insert(table).values(**dict(zip(names, key, strict=True)), **changes))
-        return defaultdict(lambda: None)
-    sums = {name: _plus(row[name], change) for name, change in changes.items()}
-    connection.execute(_at(table, key).values(**sums))
-    return row
+def _change(connection: Connection, table: Table, key: tuple[str, ...], changes: Mapping[str, Any]) -> None:
+    """Add `changes` to the row of `key`, made where there is none."""
+    row = _row(connection, table, key)
+    sums = changes if row is None else {name: _plus(row[name], change) for name, change in changes.items()}
+    _put(connection, table, key, sums, is_new=row is None)
 
 
-def _at(table: Table, key: tuple[str, ...]) -> Any:
-    columns = table.primary_key.columns
-    return update(table).where(*(column == value for column, value in zip(columns, key, strict=True)))
+def _row(connection: Connection, table: Table, key: tuple[str, ...]) -> Mapping[Any, Any] | None:
+    return connection.execute(_FIND[table.name], _named(key)).mappings().one_or_none()
+
+
+def _put(
+    connection: Connection, table: Table, key: tuple[str, ...], values: Mapping[str, Any], *, is_new: bool
+) -> None:
+    if is_new:
+        names = (column.name for column in table.primary_key.columns)
+        connection.execute(_NEW[table.name], {**dict(zip(names, key, strict=True)), **values})
+    else:
+        connection.execute(_SET[table.name], {**_named(key), **values})
 
 
 def _plus(value: Any, change: Any) -> Any:
