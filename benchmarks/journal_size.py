@@ -61,8 +61,7 @@ def fill_journal(file: Path, count: int, seed: int) -> None:
             rows = list(_orders(range(start, min(start + 50_000, count)), count, draw, held))
             for number, table in enumerate(("intents", "orders", "fills")):
                 values = [row[number] for row in rows]
-                skip = {"sequence"}
-                names = [c.name for c in metadata.tables[table].columns if c.name not in skip]
+                names = [c.name for c in metadata.tables[table].columns if c.name != "sequence"]
                 connection.executemany(
                     f"INSERT INTO {table} ({', '.join(names)}) VALUES ({_marks(len(names))})", values
                 )
@@ -143,7 +142,7 @@ def guards_look(journal: Journal) -> None:
     journal.known_orders(*KEYS[0], ["o1", "o2", "o3"])
 
 
-def rebalance(journal: Journal, verdict: RiskVerdict, sent: list[OrderIntent]) -> float:
+def rebalance(journal: Journal, verdict: RiskVerdict) -> float:
     """Seconds of reading; the writing of orders is timed by `orders`."""
     began = time.perf_counter()
     for _ in range(3):
@@ -238,7 +237,7 @@ def measure(file: Path, count: int, seed: int) -> dict[str, float]:
         journal.save_verdict(verdict)
         found["guards_first_look_seconds"] = _seconds(lambda: guards_look(journal))
         found["guards_look_seconds"] = _seconds(lambda: guards_look(journal), 20)
-        found["rebalance_reads_seconds"] = rebalance(journal, verdict, sent)
+        found["rebalance_reads_seconds"] = rebalance(journal, verdict)
         found["rebalance_orders_seconds"] = _seconds(lambda: orders(journal, sent))
         day = journal.fills(since=NOW - timedelta(days=1))
         found["fills_of_a_day"] = len(day)
