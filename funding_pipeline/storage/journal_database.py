@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlite3 import Error as SqliteError
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random
@@ -29,7 +29,7 @@ from funding_pipeline.storage.journal_failures import (
     is_contention,
 )
 from funding_pipeline.storage.journal_marker import JournalMarker
-from funding_pipeline.storage.journal_migration import OLDEST_VERSION, copy_aside, migrate
+from funding_pipeline.storage.journal_migration import copy_aside, found_version, migrate, require_version
 from funding_pipeline.storage.journal_schema import (
     EXECUTOR_LOCK,
     SCHEMA_VERSION,
@@ -42,8 +42,6 @@ from funding_pipeline.storage.journal_types import UnreadableValueError
 
 _WRITES = "journal_writes"
 _LONGEST_MIGRATION_SECONDS = 600.0
-_VERSION = select(schema_version.c.version)
-_LOCKED_VERSION = _VERSION.with_for_update()
 _BEGUN_AT = select(states.c.since).order_by(states.c.sequence).limit(1)
 _STATE_NOW = select(states.c.state).order_by(states.c.sequence.desc()).limit(1)
 _LOST = {
@@ -122,7 +120,7 @@ class JournalDatabase:
             with self._engine.connect() as connection:
                 connection.execution_options(**{_WRITES: True})
                 with connection.begin():
-                    _require_version(connection.scalar(_LOCKED_VERSION), self.name)
+                    require_version(connection, self.name)
                     yield connection
                     self._commit_hook(f"before:{name}")
             self._commit_hook(f"after:{name}")
@@ -165,14 +163,14 @@ class JournalDatabase:
     def _version(self) -> int | None:
         """The version of the tables, or None where there are none."""
         with self._engine.connect() as connection, connection.begin():
-            return _found_version(connection, self.name)
+            return found_version(connection, self.name)
 
     def _make_or_migrate(self) -> None:
         """Under the writers' lock: another process may have done it while this one waited."""
         with self._engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():
-                found = _found_version(connection, self.name, is_locked=True)
+                found = found_version(connection, self.name, is_locked=True)
                 if found is None:
                     metadata.create_all(connection)
                     _insert_first_rows(connection, self.now(), is_first=self._marker.known is None)
@@ -206,31 +204,6 @@ def _insert_first_rows(connection: Connection, at: datetime, *, is_first: bool) 
     connection.execute(insert(schema_version).values(row_id=1, version=SCHEMA_VERSION))
     connection.execute(insert(locks).values(name=EXECUTOR_LOCK, generation=0))
     connection.execute(insert(states).values(**start, since=at))
-
-
-def _found_version(connection: Connection, name: str, *, is_locked: bool = False) -> int | None:
-    """The schema's version, None where there are no tables; raises JournalError for one that is unusable."""
-    if not inspect(connection).has_table(schema_version.name):
-        return None
-    found: int | None = connection.scalar(_LOCKED_VERSION if is_locked else _VERSION)
-    if found is None or not OLDEST_VERSION <= found < SCHEMA_VERSION:
-        _require_version(found, name)
-    return found
-
-
-def _require_version(found: int | None, name: str) -> None:
-    if found is None:
-        raise JournalError(damaged_text("its schema has no version", name))
-    if found > SCHEMA_VERSION:
-        raise JournalError(
-            f"journal {name} was written by a newer version of this program (schema {found}, this one knows "
-            f"{SCHEMA_VERSION}): update the program"
-        )
-    if found < SCHEMA_VERSION:
-        raise JournalError(
-            f"journal {name} has schema {found}, this program needs {SCHEMA_VERSION}: start a new journal, "
-            "after the venues' statements agree with the old one"
-        )
 
 
 def _usable_url(url: str) -> URL:

@@ -13,13 +13,46 @@ from pathlib import Path
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, inspect, select, update
 
 from funding_pipeline.core.errors import JournalError
+from funding_pipeline.storage.journal_failures import damaged_text
 from funding_pipeline.storage.journal_schema import SCHEMA_VERSION, schema_version
 
 OLDEST_VERSION = 2
+_VERSION = select(schema_version.c.version)
+_LOCKED_VERSION = _VERSION.with_for_update()
 _STEPS = Path(__file__).with_name("migrations")
+
+
+def found_version(connection: Connection, name: str, *, is_locked: bool = False) -> int | None:
+    """The schema's version, None where there are no tables; raises JournalError for one that is unusable."""
+    if not inspect(connection).has_table(schema_version.name):
+        return None
+    found: int | None = connection.scalar(_LOCKED_VERSION if is_locked else _VERSION)
+    if found is None or not OLDEST_VERSION <= found < SCHEMA_VERSION:
+        _require(found, name)
+    return found
+
+
+def require_version(connection: Connection, name: str) -> None:
+    """Refuse to write to a journal of another version; locks its row, so that writers queue."""
+    _require(connection.scalar(_LOCKED_VERSION), name)
+
+
+def _require(found: int | None, name: str) -> None:
+    if found is None:
+        raise JournalError(damaged_text("its schema has no version", name))
+    if found > SCHEMA_VERSION:
+        raise JournalError(
+            f"journal {name} was written by a newer version of this program (schema {found}, this one knows "
+            f"{SCHEMA_VERSION}): update the program"
+        )
+    if found < SCHEMA_VERSION:
+        raise JournalError(
+            f"journal {name} has schema {found}, this program needs {SCHEMA_VERSION}: start a new journal, "
+            "after the venues' statements agree with the old one"
+        )
 
 
 def migrate(connection: Connection, found: int) -> None:

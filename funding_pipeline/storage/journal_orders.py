@@ -5,7 +5,7 @@ The gate reads state, verdict, lock and unresolved intents in the transaction th
 a halt that has been committed is never overlooked.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, get_args
@@ -25,7 +25,7 @@ from funding_pipeline.execution.states import permission_in
 from funding_pipeline.storage.journal_governance import current_state
 from funding_pipeline.storage.journal_lock import LockJournal
 from funding_pipeline.storage.journal_schema import ZERO, intents, orders
-from funding_pipeline.storage.journal_totals import count_intent, count_order, known_orders
+from funding_pipeline.storage.journal_totals import count_intent, count_order
 from funding_pipeline.storage.journal_verdicts import find_verdict
 
 FIRST_ATTEMPT = 1
@@ -158,14 +158,8 @@ class OrderJournal(LockJournal):
         """Accepted intents whose order is open as far as the journal knows, in order of writing: all, or
         those of one rebalance."""
         wanted = _RESTING if rebalance is None else _RESTING.where(intents.c.rebalance == rebalance)
-        # Sorted by a sum, as in `intents`.
         with self._read() as connection:
-            return _records(connection, wanted, intents.c.sequence + 0)
-
-    def known_orders(self, venue: str, symbol: str, order_ids: Iterable[str]) -> frozenset[str]:
-        """Those of the venue's `order_ids` in an instrument that are orders of ours."""
-        with self._read() as connection:
-            return known_orders(connection, venue, symbol, order_ids)
+            return _records(connection, wanted, intents.c.sequence + 0)  # a sum: as in `intents`
 
     def symbols_ordered(self, venue: str, since: datetime) -> frozenset[str]:
         """Symbols with an intent written at or after `since`, or whose outcome is not known."""

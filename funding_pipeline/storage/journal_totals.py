@@ -102,6 +102,11 @@ class TotalsJournal(JournalDatabase):
         """Venue and symbol of every instrument that was ever ordered."""
         return frozenset(key for key, total in self.instrument_totals().items() if total.intents)
 
+    def known_orders(self, venue: str, symbol: str, order_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the venue's `order_ids` in an instrument that are orders of ours."""
+        with self._read() as connection:
+            return known_orders(connection, venue, symbol, order_ids)
+
     def currency_totals(self) -> tuple[CurrencyTotals, ...]:
         """Fees and funding by instrument and currency, in their order."""
         wanted = select(currency_totals).order_by(*currency_totals.primary_key.columns)

@@ -1,6 +1,7 @@
 """Running totals equal what the rows add up to, whatever order things come in and whoever is killed."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ from funding_pipeline_tests.storage.journal_history import (
     money_from_rows,
     money_kept,
 )
-from funding_pipeline_tests.storage.journal_samples import NOON, SYMBOLS, HandClock
+from funding_pipeline_tests.storage.journal_samples import (
+    NOON,
+    SYMBOLS,
+    HandClock,
+    fill,
+    intent,
+    order_of,
+    verdict,
+)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -107,3 +116,39 @@ def _plan(journal: Journal, statement: str, values: Any) -> list[str]:
     with journal._engine.connect() as connection:
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
     return [str(row[3]) for row in rows]
+
+
+def test_questions_about_orders(tmp_path: Path) -> None:
+    with Journal(f"sqlite:///{tmp_path}/journal.db", now=HandClock()) as journal:
+        journal.save_verdict(verdict())
+        early, late, other = (
+            intent(number, symbol, written_at=NOON + timedelta(hours=number))
+            for number, symbol in enumerate(SYMBOLS[:3])
+        )
+        for number, sent in enumerate((early, late, other)):
+            journal.write_intent(sent)
+            order = order_of(sent, order_id=str(number), status="filled" if sent is late else "open")
+            if sent is not other:
+                journal.record_outcome(sent.client_order_id, "accepted", order=order)
+        assert [record.intent for record in journal.resting()] == [early]
+        assert journal.resting(rebalance="r2") == ()
+        assert journal.known_orders("binance", SYMBOLS[0], ["0", "1", "77"]) == {"0"}
+        assert journal.known_orders("binance", SYMBOLS[1], ["0"]) == set()
+        assert journal.symbols_ordered("binance", NOON + timedelta(hours=1)) == set(SYMBOLS[1:3])
+        assert journal.symbols_ordered("binance", NOON + timedelta(days=1)) == {SYMBOLS[2]}  # unresolved
+        assert journal.symbols_ordered("okx", NOON) == set()
+        assert journal.ordered() == {("binance", symbol) for symbol in SYMBOLS[:3]}
+
+
+def test_fills_of_an_order_that_turns_out_to_be_ours(journal: Journal) -> None:
+    journal.save_verdict(verdict())
+    sent = intent()
+    journal.write_intent(sent)
+    journal.record_fills([fill("1"), fill("2", order_id="by hand", side="sell")])
+    key = ("binance", SYMBOLS[0])
+    assert journal.instrument_totals()[key].others == 0  # one of each side
+    journal.record_outcome(
+        sent.client_order_id, "accepted", order=order_of(sent, filled=fill().quantity, status="filled")
+    )
+    total = journal.instrument_totals()[key]
+    assert (total.filled, total.others, total.held) == (fill().quantity, -fill().quantity, 0)
