@@ -5,12 +5,13 @@ does not: the parts (`venue_watch`, `slow_view`, `own_orders`), judging (`assess
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from funding_pipeline.core.errors import FundingPipelineError
-from funding_pipeline.core.governance import StateRecord
+from funding_pipeline.core.governance import IntentRecord, StateRecord
 from funding_pipeline.execution.book import BookState, VenueBook
 from funding_pipeline.execution.market_facts import LegKey
 from funding_pipeline.guard.config import GuardConfig
@@ -20,12 +21,24 @@ from funding_pipeline.guard.seen import Seen, Unexplained
 from funding_pipeline.guard.slow_view import SlowView
 from funding_pipeline.guard.venue_watch import VenueWatch, without
 from funding_pipeline.storage.journal import Journal
-from funding_pipeline.trading.holdings import holdings
 from funding_pipeline.trading.session import TradingSession
 
 Betas = Callable[[], Mapping[str, float]]
 _WRITTEN_BEFORE_READ = timedelta(minutes=1)
 """Orders written this long before a venue was last read may have changed it since."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The journal's part of a look. `begun`, `peak`: equity, USD; `at_stake`: bases by silent venue."""
+
+    state: StateRecord | None
+    holder: str | None
+    unresolved: tuple[IntentRecord, ...]
+    resting: Resting
+    at_stake: Mapping[str, frozenset[str]]
+    begun: Decimal | None
+    peak: Decimal | None
 
 
 class Looking:
@@ -75,34 +88,54 @@ class Looking:
     ) -> Seen:
         tap = self._tap
         at = self._session.now()
-        state = tap.ask(lambda journal: journal.state(), None)
-        holder = tap.ask(lambda journal: journal.lock_holder(), None)
-        unresolved = tap.ask(lambda journal: journal.unresolved(), ())
-        is_executing = holder is not None
-        found = tap.ask(lambda journal: resting(journal, books, is_executing=is_executing), Resting())
-        busy = [(r.intent.request.venue, r.intent.request.symbol) for r in unresolved]
-        unexplained = () if is_executing else await self._unexplained(books, busy)
-        begun, peak = self._equity_marks(at, config, state)
+        # In a thread: a locked or slow database must not hold up the readings of venues.
+        known = await asyncio.to_thread(self._ask_journal, at, books, last, down, config)
+        busy = [(r.intent.request.venue, r.intent.request.symbol) for r in known.unresolved]
+        unexplained = () if known.holder is not None else await self._unexplained(books, busy)
         return Seen(
             at=at,
             books=books,
             expected=frozenset(self._session.setup.venues),
             down=down,
             last_books=last,
-            at_stake={venue: self._at_stake(venue, last) for venue in down},
+            at_stake=known.at_stake,
             market=self._slow.facts(oldest_seconds=3 * config.slow_look_seconds + 60 * self._session.speed),
             betas=self._known_betas(),
             skews_seconds=dict(self._slow.skews_seconds),
-            state=state,
-            equity_at_day_start_usd=begun,
-            peak_equity_usd=peak,
-            lock_holder=holder,
-            foreign=found.foreign,
-            strays=found.strays,
-            unresolved=unresolved,
-            contradictions=found.contradictions,
+            state=known.state,
+            equity_at_day_start_usd=known.begun,
+            peak_equity_usd=known.peak,
+            lock_holder=known.holder,
+            foreign=known.resting.foreign,
+            strays=known.resting.strays,
+            unresolved=known.unresolved,
+            contradictions=known.resting.contradictions,
             unexplained=unexplained,
             journal_problem=tap.problem or tap.before,
+        )
+
+    def _ask_journal(
+        self,
+        at: datetime,
+        books: Mapping[str, VenueBook],
+        last: Mapping[str, VenueBook],
+        down: Iterable[str],
+        config: GuardConfig,
+    ) -> _Known:
+        """What the journal knows that bears on this look."""
+        tap = self._tap
+        state = tap.ask(lambda journal: journal.state(), None)
+        holder = tap.ask(lambda journal: journal.lock_holder(), None)
+        is_executing = holder is not None
+        begun, peak = self._equity_marks(at, config, state)
+        return _Known(
+            state=state,
+            holder=holder,
+            unresolved=tap.ask(lambda journal: journal.unresolved(), ()),
+            resting=tap.ask(lambda journal: resting(journal, books, is_executing=is_executing), Resting()),
+            at_stake={venue: self._at_stake(venue, last) for venue in down},
+            begun=begun,
+            peak=peak,
         )
 
     async def _unexplained(
@@ -119,9 +152,9 @@ class Looking:
         heard = last.get(venue)
         held = {p.symbol for p in heard.positions} if heard is not None else set()
         since = (heard.at if heard is not None else self._begun_at) - _WRITTEN_BEFORE_READ * self._real_speed
-        symbols: set[str] = self._tap.ask(lambda journal: _ordered(journal, venue, since), set())
+        symbols = self._tap.ask(lambda journal: journal.symbols_ordered(venue, since), frozenset())
         if heard is None:
-            symbols = symbols | self._tap.ask(lambda journal: _added_up(journal, venue), set())
+            symbols = symbols | self._tap.ask(lambda journal: _added_up(journal, venue), frozenset())
         book = BookState(self._session.now(), {})
         return frozenset(book.identity((venue, symbol))[0] for symbol in held | symbols)
 
@@ -188,14 +221,7 @@ class Looking:
             await self._session.reopen(venue)
 
 
-def _ordered(journal: Journal, venue: str, since: datetime) -> set[str]:
-    """Symbols with orders written since, or with an unknown outcome."""
-    records = [*journal.intents(since=since), *journal.unresolved(venue=venue)]
-    return {r.intent.request.symbol for r in records if r.intent.request.venue == venue}
-
-
-def _added_up(journal: Journal, venue: str) -> set[str]:
+def _added_up(journal: Journal, venue: str) -> frozenset[str]:
     """Symbols of which the journal adds up to a position."""
-    ordered = {(r.intent.request.venue, r.intent.request.symbol) for r in journal.intents()}
-    keys = sorted(key for key in ordered if key[0] == venue)
-    return {symbol for (_, symbol), quantity in holdings(journal, keys).items() if quantity}
+    totals = journal.instrument_totals(venue=venue)
+    return frozenset(symbol for (_, symbol), total in totals.items() if total.held)

@@ -18,7 +18,6 @@ from funding_pipeline.guard.seen import Unexplained
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.trading.holdings import holdings
 from funding_pipeline.trading.session import TradingSession
-from funding_pipeline.trading.statements import own_orders
 
 _TOLD_SINCE = timedelta(hours=1)
 _TELLING_SECONDS = 3.0
@@ -71,7 +70,7 @@ class Explanations:
         """Positions that differ from what the journal adds up to; not of `busy` instruments, whose orders
         are unknown. Raises JournalError."""
         held = {(p.venue, p.symbol): p.quantity for book in books.values() for p in book.positions}
-        known = {*held, *self._explained, *(_ever(journal) if not self._has_begun else ())}
+        known = {*held, *self._explained, *(journal.instrument_totals() if not self._has_begun else ())}
         changed = [
             key
             for key in sorted(known - set(busy))
@@ -91,22 +90,16 @@ class Explanations:
     async def _told(self, journal: Journal, key: LegKey, held: Decimal) -> tuple[str, ...]:
         """Fills of the last hour that are not of our orders, asked once per position."""
         if (key, held) not in self._fills:
-            own = own_orders(journal.intents())
             since = self.session.now() - _TOLD_SINCE
             try:
                 async with asyncio.timeout(_TELLING_SECONDS):
                     fills = await self.session.gateways[key[0]].fills(key[1], since)
             except (FundingPipelineError, TimeoutError):
                 return ()
-            others = [fill for fill in fills if (fill.venue, fill.order_id) not in own]
+            own = journal.known_orders(*key, (fill.order_id for fill in fills))
+            others = [fill for fill in fills if fill.order_id not in own]
             self._fills[key, held] = tuple(_text(fill) for fill in others[-_MOST_FILLS:])
         return self._fills[key, held]
-
-
-def _ever(journal: Journal) -> set[LegKey]:
-    """Instruments that the journal has orders or fills of."""
-    orders = {(r.intent.request.venue, r.intent.request.symbol) for r in journal.intents()}
-    return orders | {(fill.venue, fill.symbol) for fill in journal.fills()}
 
 
 def _text(fill: Fill) -> str:

@@ -15,12 +15,21 @@ from funding_pipeline.storage.journal_lock import Lease
 from funding_pipeline.storage.journal_orders import OrderJournal
 from funding_pipeline.storage.journal_signs import SignJournal
 from funding_pipeline.storage.journal_statements import StatementJournal
+from funding_pipeline.storage.journal_totals import TotalsJournal
 from funding_pipeline.storage.journal_verdicts import VerdictJournal
 
 __all__ = ["Journal", "Lease", "utc_now"]
 
 
-class Journal(OrderJournal, VerdictJournal, StatementJournal, GovernanceJournal, SignJournal, EquityJournal):
+class Journal(
+    OrderJournal,
+    VerdictJournal,
+    StatementJournal,
+    TotalsJournal,
+    GovernanceJournal,
+    SignJournal,
+    EquityJournal,
+):
     """A transactional journal in a SQLite file (`sqlite:///path`) or PostgreSQL (`postgresql+psycopg2://`).
 
     Every method that writes is one transaction and durable when it returns. `now`, `commit_hook`,

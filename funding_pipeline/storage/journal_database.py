@@ -15,10 +15,10 @@ from pathlib import Path
 from sqlite3 import Error as SqliteError
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random
 
 from funding_pipeline.core.errors import JournalError
 from funding_pipeline.storage.journal_failures import (
@@ -29,6 +29,7 @@ from funding_pipeline.storage.journal_failures import (
     is_contention,
 )
 from funding_pipeline.storage.journal_marker import JournalMarker
+from funding_pipeline.storage.journal_migration import copy_aside, found_version, migrate, require_version
 from funding_pipeline.storage.journal_schema import (
     EXECUTOR_LOCK,
     SCHEMA_VERSION,
@@ -40,8 +41,7 @@ from funding_pipeline.storage.journal_schema import (
 from funding_pipeline.storage.journal_types import UnreadableValueError
 
 _WRITES = "journal_writes"
-_VERSION = select(schema_version.c.version)
-_LOCKED_VERSION = _VERSION.with_for_update()
+_LONGEST_MIGRATION_SECONDS = 600.0
 _BEGUN_AT = select(states.c.since).order_by(states.c.sequence).limit(1)
 _STATE_NOW = select(states.c.state).order_by(states.c.sequence.desc()).limit(1)
 _LOST = {
@@ -58,7 +58,10 @@ def utc_now() -> datetime:
 
 
 class JournalDatabase:
-    """Connections to one journal; makes its tables where there are none. Safe to share between threads.
+    """Connections to one journal. Safe to share between threads.
+
+    Makes its tables where there are none, and brings those of an older program up to date: a SQLite file is
+    copied aside before.
 
     `now`: the time of states, leases and expiries. `commit_hook(name)` is called with "before:<write>"
     inside each write, just before its commit, and with "after:<write>" once it is durable; what it raises
@@ -85,10 +88,10 @@ class JournalDatabase:
         file = file_of(address.database) if address.get_backend_name() == "sqlite" else None
         beside = None if file is None else file.with_name(f"{file.name}.known")
         self._marker = JournalMarker(marker or beside)
+        self._file = file
         with self._errors():
             self._engine = _engine(address, busy_timeout_seconds)
             self._prepare()
-        self._file = file
         self._identity = file_identity(file)
         self._recognise()
 
@@ -117,7 +120,7 @@ class JournalDatabase:
             with self._engine.connect() as connection:
                 connection.execution_options(**{_WRITES: True})
                 with connection.begin():
-                    _require_version(connection.scalar(_LOCKED_VERSION), self.name)
+                    require_version(connection, self.name)
                     yield connection
                     self._commit_hook(f"before:{name}")
             self._commit_hook(f"after:{name}")
@@ -137,25 +140,51 @@ class JournalDatabase:
             raise JournalError(failure_text(error, self.name)) from error
 
     def _prepare(self) -> None:
-        """Make the tables unless they are there; of two that try at once neither fails."""
+        """Make the tables unless they are there, or bring them up to date; of two at once neither fails."""
+        is_old = False
+
+        def is_over(state: RetryCallState) -> bool:
+            longest = _LONGEST_MIGRATION_SECONDS if is_old else self._busy_timeout_seconds
+            return (state.seconds_since_start or 0) >= longest
+
         retrying = Retrying(
             retry=retry_if_exception(is_contention),
             wait=wait_random(max=0.05),
-            stop=stop_after_delay(self._busy_timeout_seconds),
+            stop=is_over,
             reraise=True,
         )
-        retrying(self._make_tables)
+        for attempt in retrying:
+            with attempt:
+                found = self._version()
+                is_old = found is not None and found < SCHEMA_VERSION
+                if found != SCHEMA_VERSION:
+                    self._make_or_migrate()
 
-    def _make_tables(self) -> None:
+    def _version(self) -> int | None:
+        """The version of the tables, or None where there are none."""
         with self._engine.connect() as connection, connection.begin():
-            if _has_tables(connection, self.name):
-                return
+            return found_version(connection, self.name)
+
+    def _make_or_migrate(self) -> None:
+        """Under the writers' lock: another process may have done it while this one waited."""
         with self._engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():
-                if not _has_tables(connection, self.name):
+                found = found_version(connection, self.name, is_locked=True)
+                if found is None:
                     metadata.create_all(connection)
                     _insert_first_rows(connection, self.now(), is_first=self._marker.known is None)
+                elif found < SCHEMA_VERSION:
+                    self._migrate(connection, found)
+
+    def _migrate(self, connection: Connection, found: int) -> None:
+        if self._file is not None:
+            copy_aside(self._file, found, self.now())
+        try:
+            migrate(connection, found)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise JournalError(damaged_text(f"a stored value cannot be read ({error})", self.name)) from error
+        self._commit_hook("before:migrate")
 
     def _recognise(self) -> None:
         """Halt in a journal that took another one's place, before anybody can trade on what it lacks."""
@@ -175,29 +204,6 @@ def _insert_first_rows(connection: Connection, at: datetime, *, is_first: bool) 
     connection.execute(insert(schema_version).values(row_id=1, version=SCHEMA_VERSION))
     connection.execute(insert(locks).values(name=EXECUTOR_LOCK, generation=0))
     connection.execute(insert(states).values(**start, since=at))
-
-
-def _has_tables(connection: Connection, name: str) -> bool:
-    """Whether this is a journal already; raises JournalError for one of another version."""
-    if not inspect(connection).has_table(schema_version.name):
-        return False
-    _require_version(connection.scalar(_VERSION), name)
-    return True
-
-
-def _require_version(found: int | None, name: str) -> None:
-    if found is None:
-        raise JournalError(damaged_text("its schema has no version", name))
-    if found > SCHEMA_VERSION:
-        raise JournalError(
-            f"journal {name} was written by a newer version of this program (schema {found}, this one knows "
-            f"{SCHEMA_VERSION}): update the program"
-        )
-    if found < SCHEMA_VERSION:
-        raise JournalError(
-            f"journal {name} has schema {found}, this program needs {SCHEMA_VERSION}: start a new journal, "
-            "after the venues' statements agree with the old one"
-        )
 
 
 def _usable_url(url: str) -> URL:

@@ -9,13 +9,15 @@ Money that is brought in or taken out looks like profit or loss here: `rebase_eq
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import Float, cast, func, insert, select
+from sqlalchemy import insert, select
 
 from funding_pipeline.storage.journal_database import JournalDatabase
 from funding_pipeline.storage.journal_schema import equities
 
 _DAY = timedelta(days=1)
 _LATE_EVENING = timedelta(hours=6)
+_MARK = insert(equities)
+_PEAK = select(equities.c.peak_usd).order_by(equities.c.sequence.desc()).limit(1)
 
 
 class EquityJournal(JournalDatabase):
@@ -24,13 +26,15 @@ class EquityJournal(JournalDatabase):
     def note_equity(self, at: datetime, equity_usd: Decimal) -> None:
         """Keep what all accounts are worth at `at` (the venues' time, UTC)."""
         with self._write("note_equity") as connection:
-            connection.execute(insert(equities).values(at=at, equity_usd=equity_usd, note=""))
+            last = connection.scalar(_PEAK)
+            peak = equity_usd if last is None else max(last, equity_usd)
+            connection.execute(_MARK, {"at": at, "equity_usd": equity_usd, "note": "", "peak_usd": peak})
 
     def rebase_equity(self, at: datetime, equity_usd: Decimal, *, by: str, reason: str) -> None:
         """Begin anew from `equity_usd`: after a deposit or withdrawal, or when a person accepts a loss."""
         with self._write("rebase_equity") as connection:
-            note = f"{by}: {reason}"
-            connection.execute(insert(equities).values(at=at, equity_usd=equity_usd, note=note))
+            values = {"at": at, "equity_usd": equity_usd, "note": f"{by}: {reason}", "peak_usd": equity_usd}
+            connection.execute(_MARK, values)
 
     def equity_at_start_of(self, day: datetime) -> Decimal | None:
         """What the day that begins at `day` began with, or None; a later rebase goes before it.
@@ -55,22 +59,14 @@ class EquityJournal(JournalDatabase):
     def peak_equity(self) -> Decimal | None:
         """The highest mark since the last rebase, or None where there is none."""
         with self._read() as connection:
-            begun = connection.scalar(
-                select(equities.c.sequence)
-                .where(equities.c.note != "")
-                .order_by(equities.c.sequence.desc())
-                .limit(1)
-            )
-            since = equities.c.sequence >= (begun or 0)
-            rough = cast(equities.c.equity_usd, Float)  # exact is decided among those alike
-            highest = select(func.max(rough)).where(since).scalar_subquery()
-            marks = connection.scalars(select(equities.c.equity_usd).where(since, rough >= highest))
-            return max((Decimal(mark) for mark in marks), default=None)
+            peak: Decimal | None = connection.scalar(_PEAK)
+        return peak
 
     def equity_history(self, since: datetime) -> tuple[tuple[datetime, Decimal], ...]:
         """Marks at or after `since`, oldest first."""
         with self._read() as connection:
             wanted = select(equities.c.at, equities.c.equity_usd).where(equities.c.at >= since)
             return tuple(
-                (row.at, row.equity_usd) for row in connection.execute(wanted.order_by(equities.c.sequence))
+                (row.at, row.equity_usd)
+                for row in connection.execute(wanted.order_by(equities.c.sequence + 0))  # by `at`'s index
             )

@@ -7,9 +7,10 @@ a halt that has been committed is never overlooked.
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, update
 
 from funding_pipeline.core.errors import GovernanceError, JournalError
 from funding_pipeline.core.governance import (
@@ -23,7 +24,8 @@ from funding_pipeline.core.trading import OrderRequest, OrderState
 from funding_pipeline.execution.states import permission_in
 from funding_pipeline.storage.journal_governance import current_state
 from funding_pipeline.storage.journal_lock import LockJournal
-from funding_pipeline.storage.journal_schema import intents, orders
+from funding_pipeline.storage.journal_schema import ZERO, intents, orders
+from funding_pipeline.storage.journal_totals import count_intent, count_order
 from funding_pipeline.storage.journal_verdicts import find_verdict
 
 FIRST_ATTEMPT = 1
@@ -50,6 +52,22 @@ _LAST_ATTEMPT = select(func.max(intents.c.attempt)).where(
     intents.c.strategy == bindparam("of_strategy"),
     intents.c.rebalance == bindparam("of_rebalance"),
     intents.c.leg == bindparam("of_leg"),
+)
+_RESTING = _RECORDS.where(orders.c.status == "open", intents.c.outcome == "accepted")
+_ORDERED_SINCE = (
+    select(intents.c.symbol)
+    .where(intents.c.written_at >= bindparam("from_time"), intents.c.venue == bindparam("at_venue"))
+    .distinct()
+)
+_ORDERED_UNKNOWN = (
+    select(intents.c.symbol)
+    .where(intents.c.outcome.in_(_UNRESOLVED), intents.c.venue == bindparam("at_venue"))
+    .distinct()
+)
+_TURNOVER = (
+    select(orders.c.filled, orders.c.average_price, intents.c.price)
+    .join_from(intents, orders, orders.c.intent_id == intents.c.client_order_id)
+    .where(intents.c.written_at >= bindparam("from_time"))
 )
 _NEW_INTENT, _NEW_ORDER = insert(intents), insert(orders)
 _RESOLVE = update(intents).where(_BY_KEY)
@@ -78,6 +96,7 @@ class OrderJournal(LockJournal):
             _require_new(connection, intent)
             _require_resolved(connection, intent.request)
             connection.execute(_NEW_INTENT, _columns(intent) | {"outcome": "pending"})
+            count_intent(connection, intent)
 
     def record_outcome(
         self,
@@ -130,8 +149,31 @@ class OrderJournal(LockJournal):
         """All intents, those of one rebalance, or those written at or after `since`, in order of writing."""
         wanted = _RECORDS if rebalance is None else _RECORDS.where(intents.c.rebalance == rebalance)
         wanted = wanted if since is None else wanted.where(intents.c.written_at >= since)
+        # Sorted by a sum, not a key: SQLite would rather read the whole table in order than sort a few rows.
+        order = intents.c.sequence if since is None else intents.c.sequence + 0
         with self._read() as connection:
-            return _records(connection, wanted)
+            return _records(connection, wanted, order)
+
+    def resting(self, *, rebalance: str | None = None) -> tuple[IntentRecord, ...]:
+        """Accepted intents whose order is open as far as the journal knows, in order of writing: all, or
+        those of one rebalance."""
+        wanted = _RESTING if rebalance is None else _RESTING.where(intents.c.rebalance == rebalance)
+        with self._read() as connection:
+            return _records(connection, wanted, intents.c.sequence + 0)  # a sum: as in `intents`
+
+    def symbols_ordered(self, venue: str, since: datetime) -> frozenset[str]:
+        """Symbols with an intent written at or after `since`, or whose outcome is not known."""
+        with self._read() as connection:
+            wanted = {"at_venue": venue, "from_time": since}
+            written = connection.scalars(_ORDERED_SINCE, wanted)
+            return frozenset(written) | frozenset(connection.scalars(_ORDERED_UNKNOWN, wanted))
+
+    def turnover_since(self, since: datetime) -> Decimal:
+        """Quote units traded by orders whose intents were written at or after `since`: at their average
+        prices, or else at their limits."""
+        with self._read() as connection:
+            rows = connection.execute(_TURNOVER, {"from_time": since}).all()
+        return sum((row.filled * (row.average_price or row.price or ZERO) for row in rows), ZERO)
 
     def next_attempt(self, strategy: str, rebalance: str, leg: str) -> int:
         """One more than the attempts made for this leg of this rebalance; the first is 1."""
@@ -216,8 +258,10 @@ def _keep_order(connection: Connection, known: IntentRecord, order: OrderState) 
         )
     key = known.intent.client_order_id
     if known.order is None:
+        count_order(connection, None, order)
         connection.execute(_NEW_ORDER, {"intent_id": key, **vars(order)})
     elif not _is_older(order, known.order):
+        count_order(connection, known.order, order)
         connection.execute(_NEWER_ORDER, {"key": key, **vars(order)})
 
 
@@ -237,8 +281,10 @@ def _find(connection: Connection, key: str) -> IntentRecord | None:
     return None if row is None else _record(row)
 
 
-def _records(connection: Connection, wanted: Select[Any]) -> tuple[IntentRecord, ...]:
-    rows = connection.execute(wanted.order_by(intents.c.sequence)).mappings()
+def _records(
+    connection: Connection, wanted: Select[Any], order: ColumnElement[int] = intents.c.sequence
+) -> tuple[IntentRecord, ...]:
+    rows = connection.execute(wanted.order_by(order)).mappings()
     return tuple(_record(row) for row in rows)
 
 

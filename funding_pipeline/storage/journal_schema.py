@@ -5,6 +5,7 @@ What lives here: columns, keys and CHECK constraints. What does not: when a row 
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, get_args
 
 from sqlalchemy import (
@@ -26,10 +27,12 @@ from sqlalchemy import (
 from funding_pipeline.core import governance, trading
 from funding_pipeline.storage.journal_types import Choice, Document, ExactDecimal, UtcTime
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 EXECUTOR_LOCK = "executor"
 SEVERITIES = ("info", "warning", "critical")
 """From the least to the most urgent."""
+
+ZERO = Decimal(0)
 
 metadata = MetaData()
 
@@ -57,6 +60,10 @@ def _decimal(name: str, **options: Any) -> Column[Any]:
 
 def _time(name: str, **options: Any) -> Column[Any]:
     return Column(name, UtcTime, **{"nullable": False} | options)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, default=0)
 
 
 def _instrument() -> tuple[Column[str], Column[str]]:
@@ -144,6 +151,7 @@ intents = Table(
     UniqueConstraint("strategy", "rebalance", "leg", "attempt", name="one_intent_per_attempt"),
     Index("intents_by_outcome", "outcome", "venue", "symbol"),
     Index("intents_by_rebalance", "rebalance"),
+    Index("intents_by_time", "written_at", "venue", "symbol"),
 )
 
 orders = Table(
@@ -161,6 +169,8 @@ orders = Table(
     _decimal("limit_price", nullable=True),
     Column("reduce_only", Boolean(create_constraint=True, name="order_reduce_only"), nullable=True),
     _time("updated_at", nullable=True),
+    Index("orders_by_id", "venue", "symbol", "order_id"),
+    Index("orders_by_status", "status", "intent_id"),
 )
 """The venue's last word on the order of an intent."""
 
@@ -180,6 +190,8 @@ fills = Table(
     _time("traded_at"),
     UniqueConstraint("venue", "symbol", "fill_id", "side", name="one_row_per_fill"),
     Index("fills_by_time", "venue", "symbol", "traded_at"),
+    Index("fills_by_order", "venue", "symbol", "order_id"),
+    Index("fills_by_moment", "traded_at", "sequence"),
 )
 
 payments = Table(
@@ -194,6 +206,7 @@ payments = Table(
     Column("rate", Float(53), nullable=True),
     _text("payment_key"),
     UniqueConstraint("venue", "symbol", "settled_at", "payment_key", name="one_row_per_payment"),
+    Index("payments_by_moment", "settled_at", "sequence"),
 )
 """`payment_key`: the venue's id, or nothing where it has none (a null is never equal to a null)."""
 
@@ -201,7 +214,46 @@ heartbeats = Table(
     "heartbeats", metadata, Column("process", Text, primary_key=True), _time("at"), _text("status")
 )
 
-equities = Table("equities", metadata, _sequence(), _time("at"), _decimal("equity_usd"), _text("note"))
+equities = Table(
+    "equities",
+    metadata,
+    _sequence(),
+    _time("at"),
+    _decimal("equity_usd"),
+    _text("note"),
+    _decimal("peak_usd", nullable=True),
+    Index("equities_by_time", "at"),
+)
+"""`peak_usd`: the highest mark since the last rebase, this one included."""
+
+instrument_totals = Table(
+    "instrument_totals",
+    metadata,
+    _text("venue", primary_key=True),
+    _text("symbol", primary_key=True),
+    _count("intents"),
+    _time("first_written_at", nullable=True),
+    _decimal("last_price", nullable=True),
+    _decimal("filled", default=ZERO),
+    _decimal("others", default=ZERO),
+    _count("fills"),
+    _count("fees_unknown"),
+)
+"""Running totals, changed in the transaction that changes what they sum. `filled`: signed, by our orders;
+`others`: signed, fills of orders that are not ours. SQLite cannot sum exact decimals, and need not."""
+
+currency_totals = Table(
+    "currency_totals",
+    metadata,
+    _text("venue", primary_key=True),
+    _text("symbol", primary_key=True),
+    _text("currency", primary_key=True),
+    _decimal("fees", default=ZERO),
+    _count("fills"),
+    _decimal("funding", default=ZERO),
+    _count("payments"),
+)
+"""Running totals of money. `fees`: paid, below zero a rebate; `funding`: received, below zero paid."""
 
 tightenings = Table(
     "tightenings",
@@ -237,5 +289,6 @@ alerts = Table(
     _time("acknowledged_at", nullable=True),
     _text("acknowledged_by", nullable=True),
     Index("alerts_by_key", "key", "sequence"),
+    Index("alerts_by_time", "raised_at", "sequence"),
 )
 """`began_at`: since when it has gone on without a pause; `seen_at`: when it was last raised."""

@@ -18,6 +18,7 @@ from funding_pipeline.core.errors import JournalError
 from funding_pipeline.core.trading import Fill, FundingPayment
 from funding_pipeline.storage.journal_database import JournalDatabase
 from funding_pipeline.storage.journal_schema import fills, payments
+from funding_pipeline.storage.journal_totals import count_fills, count_payments
 
 Statement = TypeVar("Statement", Fill, FundingPayment)
 _FILL_KEY = ("venue", "symbol", "fill_id", "side")
@@ -35,7 +36,9 @@ class StatementJournal(JournalDatabase):
         """
         rows = [asdict(fill) for fill in new]
         with self._write("record_fills") as connection:
-            return _keep(connection, fills, _FILL_KEY, "fill_id", rows)
+            fresh, completed = _keep(connection, fills, _FILL_KEY, "fill_id", rows)
+            count_fills(connection, fresh, completed)
+        return len(fresh)
 
     def fills(
         self, *, venue: str | None = None, symbol: str | None = None, since: datetime | None = None
@@ -50,7 +53,9 @@ class StatementJournal(JournalDatabase):
         """Keep payments that are not there yet; returns how many. Raises JournalError as `record_fills`."""
         rows = [{**asdict(payment), "payment_key": payment.payment_id or ""} for payment in new]
         with self._write("record_payments") as connection:
-            return _keep(connection, payments, _PAYMENT_KEY, "settled_at", rows)
+            fresh, _ = _keep(connection, payments, _PAYMENT_KEY, "settled_at", rows)
+            count_payments(connection, fresh)
+        return len(fresh)
 
     def payments(
         self, *, venue: str | None = None, symbol: str | None = None, since: datetime | None = None
@@ -64,10 +69,11 @@ class StatementJournal(JournalDatabase):
 
 def _keep(
     connection: Connection, table: Table, key: tuple[str, ...], found_by: str, rows: list[dict[str, Any]]
-) -> int:
-    """Insert what is new and complete what was null; returns the number of new rows."""
+) -> tuple[list[dict[str, Any]], list[tuple[dict[str, Any], dict[str, Any]]]]:
+    """Insert what is new and complete what was null; new rows, and completed ones as (before, after)."""
     known = _known(connection, table, key, found_by, rows)
     fresh: dict[Hashable, dict[str, Any]] = {}
+    completed: list[tuple[dict[str, Any], dict[str, Any]]] = []
     for row in rows:
         name = tuple(row[column] for column in key)
         kept = fresh.get(name) or known.get(name)
@@ -75,12 +81,14 @@ def _keep(
             fresh[name] = dict(row)
             continue
         told = _told_later(kept, row, table.name)
+        before = dict(kept)
         kept.update(told)
         if told and name not in fresh:
+            completed.append((before, dict(kept)))
             connection.execute(update(table).where(table.c.sequence == kept["sequence"]).values(**told))
     if fresh:
         connection.execute(insert(table), list(fresh.values()))
-    return len(fresh)
+    return list(fresh.values()), completed
 
 
 def _known(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import get_ident
 
 import polars as pl
 
@@ -14,7 +15,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
     Raises StorageError naming the file.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.partial")
     try:
         write(partial)
         os.replace(partial, path)

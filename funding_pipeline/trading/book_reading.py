@@ -7,11 +7,9 @@ What lives here: reading venues side by side, and the day's turnover and equity.
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 
 from funding_pipeline.core.errors import FundingPipelineError
 from funding_pipeline.execution.book import BookState, VenueBook
-from funding_pipeline.execution.slicing import ZERO
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.trading.session import TradingSession
 from funding_pipeline.trading.venue_book import read_venue_book
@@ -64,16 +62,6 @@ def book_state(
         betas=betas,
         equity_at_day_start_usd=now if begun is None else begun,
         peak_equity_usd=now if peak is None else (peak if now is None else max(peak, now)),
-        turnover_today_usd=turnover_since(journal, midnight),
+        turnover_today_usd=journal.turnover_since(midnight),
         expected_venues=expected,
     )
-
-
-def turnover_since(journal: Journal, start: datetime) -> Decimal:
-    """USD traded by our orders written since `start`, at their average prices, or else at their limits."""
-    total = ZERO
-    for record in journal.intents(since=start):
-        order = record.order
-        if order is not None and order.filled:
-            total += order.filled * (order.average_price or record.intent.request.price or ZERO)
-    return total

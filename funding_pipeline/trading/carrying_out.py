@@ -127,9 +127,9 @@ class CarryingOut:
 
     def _resting(self) -> list[OrderState]:
         """Orders that are open as far as the journal knows: of all rebalances in the first pass."""
-        records = self._journal.intents(rebalance=None if self._passes == 1 else self._verdict.rebalance)
-        orders = [record.order for record in records if record.outcome == "accepted"]
-        return [order for order in orders if order is not None and order.status == "open"]
+        wanted = None if self._passes == 1 else self._verdict.rebalance
+        records = self._journal.resting(rebalance=wanted)
+        return [record.order for record in records if record.order is not None]
 
     def _assume(self) -> None:
         """Legs on a venue that cannot be read are taken to hold what the journal adds up to, if it is right
@@ -230,8 +230,7 @@ class CarryingOut:
     def active_legs(self) -> tuple[Key, ...]:
         """Instruments whose statements may say something new: held before or after, ordered in this
         rebalance, legs ever ordered, and what the journal adds up to although it may be gone by now."""
-        records = self._journal.intents()
-        ordered = {(_venue(record), record.intent.request.symbol) for record in records}
+        ordered = self._journal.ordered()
         legs = {_key(leg) for leg in self._verdict.legs}
         mine = {_key(leg) for leg in self._verdict.legs if self._is_active(_key(leg))}
         others = sorted(ordered - legs)

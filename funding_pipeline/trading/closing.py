@@ -101,8 +101,7 @@ def _is_new(
 def _legs(session: TradingSession, previous: Mapping[str, VenueBook]) -> set[Key]:
     """Instruments that may have been paid: ever ordered, or held the last time."""
     held = {(book.venue, p.symbol) for book in previous.values() for p in book.positions}
-    records = session.journal.intents()
-    return held | {(r.intent.request.venue, r.intent.request.symbol) for r in records}
+    return held | session.journal.ordered()
 
 
 def _forecast(

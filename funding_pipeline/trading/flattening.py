@@ -63,5 +63,5 @@ def _closing(key: Key, price: Decimal) -> LegVerdict:
 
 def _known_to(journal: Journal, venue: str) -> dict[Key, Decimal]:
     """Instruments of the venue that the journal has ever had an order in, with its price."""
-    requests = [record.intent.request for record in journal.intents()]
-    return {(venue, r.symbol): r.price or ZERO for r in requests if r.venue == venue}
+    totals = journal.instrument_totals(venue=venue)
+    return {key: total.last_price or ZERO for key, total in totals.items() if total.intents}

@@ -108,7 +108,7 @@ def _held_where_silent(session: TradingSession, book: BookState) -> Mapping[Key,
     if not book.missing_venues:
         return {}
     journal = session.journal
-    ordered = {(r.intent.request.venue, r.intent.request.symbol) for r in journal.intents()}
+    ordered = journal.ordered()
     unknown = {(r.intent.request.venue, r.intent.request.symbol) for r in journal.unresolved()}
     found = holdings(journal, sorted(key for key in ordered if key[0] in book.missing_venues))
     return {key: quantity for key, quantity in found.items() if quantity or key in unknown}

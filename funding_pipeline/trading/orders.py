@@ -244,11 +244,7 @@ class OrderDesk:
             return False
         gateway = self._gateways[request.venue]
         fills = await gateway.fills(request.symbol, intent.written_at - _CLOCKS_APART)
-        known = (
-            {told.order.order_id for told in self._journal.intents() if told.order is not None}
-            if fills
-            else set()
-        )
+        known = self._journal.known_orders(request.venue, request.symbol, (fill.order_id for fill in fills))
         return any(
             fill.side == request.side and fill.quantity <= request.quantity and fill.order_id not in known
             for fill in fills

@@ -5,6 +5,7 @@ source (`pnl`). `Executor.rebalance` and `Executor.flatten` call `record_stateme
 nothing was sent. Null is not zero: a fee that a venue does not tell is a difference.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,10 +53,11 @@ async def record_statements(
     """Fills and payments of `legs` into the journal, each from its first order or `since`, at most 30 days
     back; what could not be read, or contradicts what is kept, by name."""
     keys = sorted(key for key in set(legs) if key[0] in gateways)
-    begun: dict[Key, datetime] = {}
-    for record in journal.intents():
-        key = (record.intent.request.venue, record.intent.request.symbol)
-        begun.setdefault(key, record.intent.written_at - _OVERLAP)
+    begun = {
+        key: total.first_written_at - _OVERLAP
+        for key, total in journal.instrument_totals().items()
+        if total.first_written_at is not None
+    }
     reads = [_read(journal, gateways[key[0]], key, min(since, begun.get(key, since))) for key in keys]
     problems: list[str] = []
     fills: list[Fill] = []
@@ -66,7 +68,8 @@ async def record_statements(
             continue
         fills += told[0]
         payments += told[1]
-    return tuple(problems) + _keep(journal, fills, payments)
+    # In a thread: a month of statements is compared with the journal, and venues go on answering.
+    return tuple(problems) + await asyncio.to_thread(_keep, journal, fills, payments)
 
 
 def _keep(journal: Journal, fills: list[Fill], payments: list[FundingPayment]) -> tuple[str, ...]:

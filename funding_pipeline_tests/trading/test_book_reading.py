@@ -10,7 +10,7 @@ import pytest
 from funding_pipeline.core.trading import OrderState
 from funding_pipeline.execution.book import BookState, VenueBook
 from funding_pipeline.storage.journal import Journal
-from funding_pipeline.trading.book_reading import book_state, turnover_since
+from funding_pipeline.trading.book_reading import book_state
 from funding_pipeline_tests.storage.journal_samples import (
     NOON,
     SYMBOLS,
@@ -74,4 +74,4 @@ def test_turnover_counts_what_was_filled_since_midnight_also_at_a_price_that_is_
     ordered(journal, SYMBOLS[1], "0.010", "50000", written_at=MIDNIGHT)
     ordered(journal, SYMBOLS[2], "0.005", None)
     ordered(journal, SYMBOLS[3], "0", None)
-    assert turnover_since(journal, MIDNIGHT) == Decimal("500") + Decimal("0.005") * Decimal("60000.50")
+    assert journal.turnover_since(MIDNIGHT) == Decimal("500") + Decimal("0.005") * Decimal("60000.50")
