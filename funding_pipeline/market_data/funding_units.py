@@ -23,6 +23,8 @@ _UNITS: Mapping[float, str] = {
     1095.0: "rates annualised from 8 h",
     8760.0: "rates annualised from an hour's",
     10_000.0: "rates in basis points",
+    109_500.0: "rates annualised from 8 h, in percent",
+    876_000.0: "rates annualised from an hour's, in percent",
 }
 _FACTORS = pl.DataFrame(
     [(factor**sign, text if sign == 1 else f"{text}, the other way round")
@@ -77,7 +79,18 @@ def _the_rest_of_the_venue(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFr
 
 
 def at_a_multiple_of_the_others(rows: pl.DataFrame) -> pl.DataFrame:
-    """Series of a venue whose levels are a unit's factor away from those of the other venues."""
+    """Series of venues whose levels are a unit's factor away from those of the other venues.
+
+    The venue that is furthest off is judged first, and left out: it would mislead the judgement of others.
+    """
+    found = [refusal(rows.clear(), pl.lit("")).clear()]
+    while not (worst := _furthest_venue(rows)).is_empty():
+        found.append(worst)
+        rows = rows.join(worst, on="venue", how="anti")
+    return pl.concat(found)
+
+
+def _furthest_venue(rows: pl.DataFrame) -> pl.DataFrame:
     usual = pl.col("ratio").median()
     series = (
         _daily_ratios(rows)
@@ -115,8 +128,8 @@ def at_a_multiple_of_the_others(rows: pl.DataFrame) -> pl.DataFrame:
     far = ~is_real & ((pl.col("series") > 1) | pl.col("is_steady"))
     found = (
         venues.filter(like_one | far, pl.col("guilty") > 0.5)
-        .sort(off)
-        .unique("venue", keep="first", maintain_order=True)
+        .sort(pl.col("decades_off").abs().round(3), -off, "venue", descending=True)
+        .head(1)
     )
     times = (10.0 ** pl.col("decades_off")).round_sig_figs(2)
     reason = pl.format("{} times the other venues' level over {} days: {}", times, "days", "unit")

@@ -13,7 +13,6 @@ from datetime import timedelta
 
 import polars as pl
 
-from funding_pipeline.core.errors import MarketDataError
 from funding_pipeline.core.market import RAW_TABLES, Market, MarketSpan
 from funding_pipeline.core.tables import (
     ESTIMATED_FUNDING,
@@ -33,7 +32,7 @@ from funding_pipeline.market_data.funding_caps import limited
 from funding_pipeline.market_data.instruments import instruments
 from funding_pipeline.market_data.intervals import funding_intervals
 from funding_pipeline.market_data.liquidity import order_book_depth, trade_flow
-from funding_pipeline.market_data.quarantine import quarantine_rows
+from funding_pipeline.market_data.quarantine import as_quarantine, quarantine_rows
 from funding_pipeline.market_data.series_checks import refused_series, without_refused
 
 # Venues stamp a settlement some milliseconds late; more than this is a late publication.
@@ -41,12 +40,7 @@ _STAMP_JITTER = timedelta(minutes=1)
 
 
 def settled_funding(raw: pl.DataFrame) -> pl.DataFrame:
-    """Candidate rows of SETTLED_FUNDING from raw `funding_rates` of kind `settled`.
-
-    Raises MarketDataError for a kind that is neither `settled` nor `predicted`: what was paid and what
-    was announced must not be guessed apart.
-    """
-    _require_known_kinds(raw)
+    """Candidate rows of SETTLED_FUNDING from raw `funding_rates` of kind `settled`."""
     nominal = pl.col("settled_at").dt.round("1m")  # recordings may keep a venue's milliseconds
     late = pl.col("venue_time") - nominal > _STAMP_JITTER
     return raw.filter(pl.col("kind") == "settled").select(
@@ -60,14 +54,10 @@ def settled_funding(raw: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _require_known_kinds(raw: pl.DataFrame) -> None:
-    strange = raw.filter(~pl.col("kind").is_in(["settled", "predicted"]) | pl.col("kind").is_null())
-    if strange.height:
-        row = strange.row(0, named=True)
-        raise MarketDataError(
-            f"funding_rates: kind {row['kind']!r} of {row['venue']} {row['symbol']} at "
-            f"{row['settled_at']} is neither settled nor predicted ({strange.height} such rows)"
-        )
+def _of_no_kind(raw: pl.DataFrame) -> pl.DataFrame:
+    """Rows that are neither `settled` nor `predicted`: what was paid and what announced is not guessed."""
+    is_known = pl.col("kind").is_in(["settled", "predicted"]).fill_null(value=False)
+    return settled_funding(raw.filter(~is_known).with_columns(kind=pl.lit("settled")))
 
 
 def estimated_funding(raw: pl.DataFrame) -> pl.DataFrame:
@@ -160,7 +150,11 @@ def normalize(
     if table == ESTIMATED_FUNDING.name:
         rows = limited(rows, terms)
     judged = quarantine_rows(made.schema, rows, terms=terms)
-    return made.schema.conform(judged.accepted), QUARANTINE.conform(judged.refused)
+    refused = judged.refused
+    if table == SETTLED_FUNDING.name:
+        odd = as_quarantine(made.schema, _of_no_kind(raw), "kind is neither settled nor predicted")
+        refused = pl.concat([refused, odd])
+    return made.schema.conform(judged.accepted), QUARANTINE.conform(refused)
 
 
 def listed_instruments(settled: pl.LazyFrame, estimated: pl.LazyFrame, bars: pl.LazyFrame) -> pl.DataFrame:

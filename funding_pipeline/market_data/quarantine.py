@@ -22,11 +22,11 @@ from funding_pipeline.market_data.bounds import (
 )
 from funding_pipeline.market_data.funding_caps import beyond_all, beyond_stated, with_caps
 
-_UNKNOWN = "(null)"
+UNKNOWN = "(null)"
 PRICE_KINDS = ("trade", "mark", "index", "spot")
 # A stamp further off is an error of the stamp, and would keep the instrument blind until then.
 _LATEST_PUBLICATION = timedelta(days=7)
-_SHORTEST_GAP = timedelta(minutes=30)  # no venue settles more often than hourly
+SHORTEST_GAP = timedelta(minutes=30)  # no venue settles more often than hourly
 
 
 @dataclass(frozen=True)
@@ -115,25 +115,30 @@ def _without_repeats(judged: pl.DataFrame) -> pl.DataFrame:
     series = ["venue", "symbol"]
     sound, at = pl.col("_reason").is_null(), pl.col("settled_at")
     ordered = judged.filter(sound).sort(*series, "settled_at")
-    after = (at - at.shift(1).over(series)) < _SHORTEST_GAP
-    before = (at.shift(-1).over(series) - at) < _SHORTEST_GAP
+    after = (at - at.shift(1).over(series)) < SHORTEST_GAP
+    before = (at.shift(-1).over(series) - at) < SHORTEST_GAP
     again = pl.col("rate") == pl.col("rate").shift(1).over(series)
     differs_before = before & (pl.col("rate") != pl.col("rate").shift(-1).over(series))
     reason = (
         pl.when(after & again)
-        .then(pl.lit(f"settled again within {_SHORTEST_GAP.seconds // 60} minutes at the same rate"))
+        .then(pl.lit(f"settled again within {SHORTEST_GAP.seconds // 60} minutes at the same rate"))
         .when((after & ~again) | differs_before)
-        .then(pl.lit(f"conflicting settlements within {_SHORTEST_GAP.seconds // 60} minutes"))
+        .then(pl.lit(f"conflicting settlements within {SHORTEST_GAP.seconds // 60} minutes"))
     )
     return pl.concat([ordered.with_columns(reason.alias("_reason")), judged.filter(~sound)])
+
+
+def as_quarantine(table: TableSchema, frame: pl.DataFrame, reason: str) -> pl.DataFrame:
+    """All rows of `frame` as refused for one reason."""
+    return _as_quarantine(table, table.typed(frame).with_columns(_reason=pl.lit(reason)))
 
 
 def _as_quarantine(table: TableSchema, bad: pl.DataFrame) -> pl.DataFrame:
     return QUARANTINE.conform(
         bad.select(
             pl.lit(table.name).alias("table_name"),
-            pl.col("venue").fill_null(_UNKNOWN),
-            pl.col("symbol").fill_null(_UNKNOWN),
+            pl.col("venue").fill_null(UNKNOWN),
+            pl.col("symbol").fill_null(UNKNOWN),
             pl.col(table.event_time).alias("event_time"),
             pl.col("_reason").alias("reason"),
             _row_json(table).alias("row_json"),

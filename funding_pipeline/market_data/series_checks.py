@@ -23,6 +23,7 @@ from funding_pipeline.market_data.funding_units import (
     refusal,
 )
 from funding_pipeline.market_data.instruments import parse_symbol
+from funding_pipeline.market_data.quarantine import SHORTEST_GAP
 
 _SHARE = 0.8  # of the rows that must show a pattern: holes and switches break it here and there
 _COPIED_SHARE = 0.98
@@ -42,7 +43,8 @@ def refused_series(candidates: pl.DataFrame) -> pl.DataFrame:
     bases = {symbol: _base(symbol) for symbol in rows["symbol"].unique()}
     base = pl.col("symbol").replace_strict(bases, return_dtype=pl.String)
     rows = rows.with_columns(base=base).sort(*SERIES, "settled_at", "known_at")
-    rows = rows.unique([*SERIES, "settled_at"], keep="first", maintain_order=True)
+    since_last = pl.col("settled_at").diff().over(SERIES)
+    rows = rows.filter((since_last >= SHORTEST_GAP).fill_null(value=True))  # repeats are refused row by row
     found = [REFUSED_SERIES.empty()]
     for rule, judge in _RULES.items():
         refused = judge(rows).with_columns(rule=pl.lit(rule))

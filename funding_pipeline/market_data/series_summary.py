@@ -9,6 +9,7 @@ import polars as pl
 from funding_pipeline.core.tables import UTC
 from funding_pipeline.market_data.identity import PROVEN
 from funding_pipeline.market_data.normalization import NormalizedMarket
+from funding_pipeline.market_data.quarantine import UNKNOWN
 
 SUMMARY_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "venue": pl.String,
@@ -42,7 +43,8 @@ def series_summary(market: NormalizedMarket) -> pl.DataFrame:
     for part in (bars, *refused, _identity(tables.instruments)):
         frame = frame.join(part, on=_SERIES, how="full", coalesce=True)
     whole = pl.col("series_reason").is_not_null() | pl.col("symbol_reason").is_not_null()
-    no_row_left = pl.col("settlements").is_null() & (pl.col("bad_settlements") > 0)
+    is_named = (pl.col("venue") != UNKNOWN) & (pl.col("symbol") != UNKNOWN)
+    no_row_left = is_named & pl.col("settlements").is_null() & (pl.col("bad_settlements") > 0)
     return (
         frame.with_columns(
             first=pl.coalesce("first", "series_first", "first_bar"),

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from funding_pipeline.core.errors import MarketDataError
 from funding_pipeline.core.market import RAW_CANDLES, RAW_FUNDING_RATES, RAW_ORDER_BOOKS, RAW_TRADES
 from funding_pipeline.core.tables import SETTLED_FUNDING
 from funding_pipeline.market_data.intervals import funding_intervals
@@ -60,8 +59,11 @@ def test_a_null_rate_is_quarantined_and_never_zero() -> None:
 
 
 def test_an_unknown_kind_is_not_taken_for_a_payment() -> None:
-    with pytest.raises(MarketDataError, match="kind 'indicative' of okx"):
-        normalize("settled_funding", _raw([_funding(kind="indicative")], RAW_FUNDING_RATES))
+    rows = _raw([_funding(), _funding(kind="indicative")], RAW_FUNDING_RATES)
+    accepted, refused = normalize("settled_funding", rows)
+    assert accepted.height == 1
+    assert refused["reason"].to_list() == ["kind is neither settled nor predicted"]
+    assert normalize("estimated_funding", rows)[0].is_empty()
 
 
 @pytest.mark.parametrize(
