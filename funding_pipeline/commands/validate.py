@@ -53,6 +53,7 @@ def validate(settings: Settings, *, definitions_only: bool, as_json: bool) -> bo
         print(json.dumps(_as_json(market.label, summary, reports, is_sound=is_sound), default=str, indent=1))
     else:
         _print_summary(summary)
+        _print_quarantine(normalized.quarantine)
         _print_reports(reports)
         console.print("[green]nothing essential is refused[/]" if is_sound else "[red]refused, see above[/]")
     return is_sound
@@ -100,6 +101,15 @@ def _print_summary(summary: pl.DataFrame) -> None:
     (console if console.is_terminal else Console(width=_WIDE)).print(table)
     proven, listed = (summary["identity"] == PROVEN).sum(), summary["identity"].count()
     console.print(f"{proven} of {listed} instruments may be paired: prices prove what their names say")
+
+
+def _print_quarantine(rows: pl.DataFrame) -> None:
+    counts = rows.group_by("table_name", "venue", "reason").len("rows").sort("table_name", "venue", "reason")
+    if counts.height:
+        table = Table("table", "venue", "reason", "rows", title="Quarantined rows")
+        for row in counts.iter_rows():
+            table.add_row(*(str(cell) for cell in row))
+        console.print(table)
 
 
 def _print_reports(reports: list[QualityReport]) -> None:

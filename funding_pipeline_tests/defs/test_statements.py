@@ -49,6 +49,7 @@ def test_a_close_that_dies_between_its_tables_counts_its_profit_once(
             simulated_from=datetime(2024, 1, 1, tzinfo=UTC),
             simulated_to=NOW,
         )
+        testnet.serves(settings)
         lake = DyingLake(str(tmp_path / "lake"))
         resources = {"settings": settings, "market": SimulatedMarket(), "lake": lake}
 
