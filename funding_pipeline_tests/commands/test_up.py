@@ -46,6 +46,7 @@ class Up:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_hears_signals,
             )
 
     def told(self) -> str:
@@ -77,6 +78,12 @@ class Up:
                 words = [word for word in ("tether", "testnet", "guard") if word in command]
                 found |= dict.fromkeys(words[:1], int(status.parent.name))  # none: between fork and exec
         return found
+
+
+def _hears_signals() -> None:
+    """Tests that run in a shell's background hand their children ignored signals."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
