@@ -23,7 +23,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
-from funding_pipeline.core.errors import CredentialsError
+from funding_pipeline.core.errors import CredentialsError, VenueAnswerError
 from funding_pipeline.core.trading import Balance, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import FundingBounds, Json, KeyPermissions, VenueDialect
@@ -58,6 +58,7 @@ _RAW_PARAMS: Mapping[str, Mapping[str, Any]] = {
     "fetch_my_trades": {"limit": 100},
     "fetch_open_orders": {"limit": 50},
 }
+_PAGED = frozenset({"v5/order/realtime", "v5/position/list"})
 _FILLS = ("Trade", "AdlTrade", "BustTrade", "Delivery")
 
 
@@ -156,6 +157,15 @@ class BybitVenue(VenueDialect):
         "v5/market/recent-trade": Rows("result.list"),
         "v5/market/risk-limit": Rows("result.list"),
         "v5/market/orderbook": Rows("result.b", are_rows=False),
+        # of the account
+        "v5/position/list": Rows("result.list", "symbol"),
+        **dict.fromkeys(("v5/order/realtime", "v5/execution/list"), Rows("result.list")),
+        **dict.fromkeys(
+            ("v5/order/realtime?orderLinkId", "v5/order/history?orderLinkId"),
+            Rows("result.list", may_miss=False),
+        ),
+        "v5/account/wallet-balance": Rows("result.list.0.coin", "coin"),
+        "v5/account/info": Rows(None, needs=("result.marginMode",)),
     }
     needed: ClassVar[tuple[str, ...]] = ("priceFilter.tickSize", "lotSizeFilter.qtyStep")
     kinds: ClassVar[Mapping[str, Underlying]] = {
@@ -182,6 +192,17 @@ class BybitVenue(VenueDialect):
             "adjustForTimeDifference": False,
             "fetchMarkets": {"types": ["linear"], "usePrivateInstrumentsInfo": False},
         }
+
+    def answer_key(self, path: str, params: Mapping[str, Any]) -> str:
+        """Looking for one order is not listing those that rest."""
+        return f"{path}?orderLinkId" if "orderLinkId" in params else path
+
+    def next_page(self, path: str, params: Mapping[str, Any], body: Any) -> Json | None:
+        """By cursor, which the last page may have too."""
+        if path not in _PAGED or len(body["result"]["list"]) < int(params.get("limit") or 20):
+            return None
+        cursor = body["result"].get("nextPageCursor")
+        return {"cursor": cursor} if cursor else None
 
     def serves(self, market: Json) -> bool:
         """Perpetuals settled in USDT.
@@ -250,6 +271,14 @@ class BybitVenue(VenueDialect):
         rank = (position.get("info") or {}).get("adlRankIndicator")
         return None if rank in (None, "") else int(rank) / 5
 
+    def position_amount(self, position: Json) -> Decimal | None:
+        """`size` with the sign of `side`, which is empty (or None) where nothing is held."""
+        info = info_of(position)
+        size, sign = decimal_of(info.get("size")), {"Buy": 1, "Sell": -1}.get(str(info.get("side")))
+        if size is None or size == 0:
+            return size
+        return None if sign is None else sign * abs(size)
+
     async def cancel_by_client_id(self, client: Any, symbol: str, client_id: str) -> None:
         """In one request; raises ccxt.OrderNotFound where the order is done or unknown (110001)."""
         await client.cancel_order(None, symbol, {"orderLinkId": client_id})
@@ -265,9 +294,10 @@ class BybitVenue(VenueDialect):
         wanted = {"orderLinkId": client_id}
         for ask in (client.fetch_open_orders, client.fetch_canceled_and_closed_orders):
             for order in await ask(symbol, params=wanted):
-                if order.get("clientOrderId") == client_id:
-                    found: Json = order
-                    return found
+                if order.get("clientOrderId") != client_id:
+                    raise VenueAnswerError(f"bybit: {symbol}: the answer is about another order")
+                found: Json = order
+                return found
         raise ccxt.OrderNotFound(f"bybit {symbol}: no order with client id {client_id}")
 
     async def key_permissions(self, client: Any) -> KeyPermissions:

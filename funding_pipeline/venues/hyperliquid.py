@@ -28,7 +28,7 @@ from funding_pipeline.venues.dialect import (
     VenueDialect,
 )
 from funding_pipeline.venues.hyperliquid_client import frugal_class
-from funding_pipeline.venues.spelling import HOUR_MS, from_ms, info_of, number_of
+from funding_pipeline.venues.spelling import HOUR_MS, decimal_of, from_ms, info_of, number_of
 
 SETTLEMENT_LAG_MS = 60_000
 """A settlement's row is stamped some milliseconds after the hour (1704290400031 for 14:00:00)."""
@@ -87,6 +87,15 @@ class HyperliquidVenue(VenueDialect):
         "info fundingHistory": Rows("", time="time", about="coin"),
         "info candleSnapshot": Rows("", time="t"),
         "info l2Book": Rows("levels.0", are_rows=False),
+        # of the account
+        "info clearinghouseState": Rows(
+            "assetPositions", "position.coin", needs=("marginSummary.accountValue", "withdrawable")
+        ),
+        "info spotClearinghouseState": Rows("balances", "coin"),
+        **dict.fromkeys(
+            (f"info {kind}" for kind in ("frontendOpenOrders", "userFillsByTime", "userFunding")), Rows("")
+        ),
+        "info orderStatus": Rows(None, needs=("status",)),
     }
     statement_page = 1_000_000  # the client walks the venue's own pages, which hold all coins together
     statement_hours = 24 * 366
@@ -188,6 +197,11 @@ class HyperliquidVenue(VenueDialect):
         """By the venue's text; it has no codes."""
         text = str(error)
         return next((reason for phrase, reason in _REASONS if phrase in text), None)
+
+    def position_amount(self, position: Json) -> Decimal | None:
+        """`szi`, signed."""
+        entry = info_of(position).get("position")
+        return decimal_of(entry.get("szi")) if isinstance(entry, dict) else None
 
     async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
         """The venue sets leverage and mode at once: the mode stays as it is."""

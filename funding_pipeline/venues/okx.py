@@ -51,6 +51,7 @@ _CODES: Mapping[str, tuple[str, ...]] = {
     "unknown_order": ("51400", "51401", "51402", "51603"),
     "leverage": ("51004", "59102", "59103", "59104", "59105", "59108"),
 }
+_PAGE = 100
 _PRE_MARKET = ("pre_market", "rebase_contract")
 _REASONS: Mapping[str, str] = {code: reason for reason, codes in _CODES.items() for code in codes}
 
@@ -177,6 +178,21 @@ class OkxVenue(VenueDialect):
             Rows("data"),
         ),
         "market/books": Rows("data.0.bids", are_rows=False),
+        # of the account
+        "account/positions": Rows("data", "instId"),
+        "account/balance": Rows("data.0.details", "ccy"),
+        "account/config": Rows("data", needs=("data.0.acctLv",)),
+        "trade/order": Rows("data", needs=("data.0.ordId",)),
+        **dict.fromkeys(
+            (
+                "trade/orders-pending",
+                "trade/fills-history",
+                "trade/fills",
+                "account/bills",
+                "account/bills-archive",
+            ),
+            Rows("data"),
+        ),
     }
     needed: ClassVar[tuple[str, ...]] = ("ctVal", "tickSz", "lotSz")
     kinds: ClassVar[Mapping[str, Underlying]] = {"1": "crypto", "3": "stock", "4": "commodity", "5": "forex"}
@@ -194,6 +210,12 @@ class OkxVenue(VenueDialect):
             "createOrder": "privatePostTradeOrder",
             "defaultMarginMode": "cross",
         }
+
+    def next_page(self, path: str, params: Mapping[str, Any], body: Any) -> Json | None:
+        """Resting orders, 100 a page, newest first; the next are those older than the last of this one."""
+        if path != "trade/orders-pending" or len(body["data"]) < _PAGE:
+            return None
+        return {"after": body["data"][-1]["ordId"]}
 
     def serves(self, market: Json) -> bool:
         """Swaps settled in USDT; an instrument before its opening has no settle currency yet."""
@@ -281,6 +303,12 @@ class OkxVenue(VenueDialect):
         """`adl` has five lights; none is lit for the last in the queue."""
         lights = number_of(position["info"].get("adl"))
         return None if lights is None else lights / 5
+
+    def position_amount(self, position: Json) -> Decimal | None:
+        """`pos`, contracts: signed in one-way mode; else `posSide` has the sign."""
+        info = info_of(position)
+        size, side = decimal_of(info.get("pos")), info.get("posSide")
+        return -abs(size) if size is not None and side == "short" else size
 
     async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
         """For the margin mode that orders will use; each mode has its own."""
