@@ -283,6 +283,11 @@ class CarryingOut:
             return "the outcome of an order is unknown"
         if key[0] in self._tools.accounts.down:
             return self._tools.accounts.down[key[0]]
+        target = next(leg.target for leg in run.legs if _key(leg) == key)
+        if self._tools.market.is_unlisted(target):
+            return f"{self._tools.market.refused(target)}: close it at {key[0]} itself"
+        if self._tools.accounts.unread(key):
+            return self._tools.accounts.unread(key)
         if run.is_given_up:
             return "given up"
         if run.base not in self._results:
