@@ -103,10 +103,12 @@ class BinanceVenue(VenueDialect):
         **dict.fromkeys(("aggTrades", "trades"), Rows("")),
         "depth": Rows("bids", are_rows=False),
         # of the account
-        "account": Rows("assets", "asset"),
-        "positionRisk": Rows("", "symbol"),
-        **dict.fromkeys(("openOrders", "userTrades", "income"), Rows("")),
-        "order": Rows(None, needs=("orderId", "status")),
+        "account": Rows("assets", "asset", may_miss=False, numbers=("walletBalance", "marginBalance")),
+        "positionRisk": Rows("", "symbol", numbers=("positionAmt",)),
+        "openOrders": Rows("", "symbol", numbers=("origQty", "executedQty")),
+        "order": Rows(None, needs=("orderId", "status"), numbers=("origQty", "executedQty")),
+        "userTrades": Rows("", about="symbol", may_miss=False, numbers=("qty", "price", "time")),
+        "income": Rows("", about="symbol", may_miss=False, numbers=("income", "time")),
     }
     kinds: ClassVar[Mapping[str, Underlying]] = {
         "COIN": "crypto",

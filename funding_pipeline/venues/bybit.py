@@ -109,6 +109,11 @@ def _client_class() -> type:
             mode = self.parse_margin_mode_type(account["result"].get("marginMode"))
             return [{**position, "marginMode": mode} for position in positions]
 
+        async def fetch_balance(self, params: Any = None) -> Any:
+            """Every coin of the account: ccxt leaves out what is of a type that it does not know."""
+            answer = await self.privateGetV5AccountWalletBalance({"accountType": "UNIFIED"})
+            return {**{coin["coin"]: {} for coin in _coins({"info": answer})}, "info": answer}
+
         async def fetch_my_trades(
             self, symbol: Any = None, since: Any = None, limit: Any = None, params: Any = None
         ) -> Any:
@@ -158,13 +163,21 @@ class BybitVenue(VenueDialect):
         "v5/market/risk-limit": Rows("result.list"),
         "v5/market/orderbook": Rows("result.b", are_rows=False),
         # of the account
-        "v5/position/list": Rows("result.list", "symbol"),
-        **dict.fromkeys(("v5/order/realtime", "v5/execution/list"), Rows("result.list")),
+        "v5/position/list": Rows("result.list", "symbol", numbers=("size",)),
+        "v5/order/realtime": Rows("result.list", "symbol", numbers=("qty", "cumExecQty")),
         **dict.fromkeys(
             ("v5/order/realtime?orderLinkId", "v5/order/history?orderLinkId"),
-            Rows("result.list", may_miss=False),
+            Rows("result.list", may_miss=False, numbers=("qty", "cumExecQty")),
         ),
-        "v5/account/wallet-balance": Rows("result.list.0.coin", "coin"),
+        "v5/execution/list": Rows(
+            "result.list",
+            about="symbol",
+            may_miss=False,
+            numbers=("execQty", "execPrice", "execFee", "execTime"),
+        ),
+        "v5/account/wallet-balance": Rows(
+            "result.list.0.coin", "coin", may_miss=False, numbers=("walletBalance", "equity")
+        ),
         "v5/account/info": Rows(None, needs=("result.marginMode",)),
     }
     needed: ClassVar[tuple[str, ...]] = ("priceFilter.tickSize", "lotSizeFilter.qtyStep")

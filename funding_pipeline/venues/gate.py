@@ -94,13 +94,17 @@ class GateVenue(VenueDialect):
         **dict.fromkeys(("{settle}/trades", "{settle}/tickers", "{settle}/risk_limit_tiers"), Rows("")),
         "{settle}/order_book": Rows("bids", are_rows=False),
         # of the account
-        "{settle}/positions": Rows("", "contract"),
-        **dict.fromkeys(
-            ("{settle}/orders", "{settle}/my_trades_timerange", "{settle}/account_book"), Rows("")
+        "{settle}/positions": Rows("", "contract", numbers=("size",)),
+        "{settle}/orders": Rows("", "contract", numbers=("size", "left")),
+        "{settle}/orders?finished": Rows("", may_miss=False, numbers=("size", "left")),
+        "{settle}/orders/{order_id}": Rows(None, needs=("id", "status"), numbers=("size", "left")),
+        "{settle}/my_trades_timerange": Rows(
+            "", about="contract", may_miss=False, numbers=("size", "price", "create_time")
         ),
-        "{settle}/orders?finished": Rows("", may_miss=False),
-        "{settle}/orders/{order_id}": Rows(None, needs=("id", "status")),
-        "{settle}/accounts": Rows(None, needs=("total",)),
+        "{settle}/account_book": Rows(
+            "", "text", about="contract", may_miss=False, numbers=("change", "time")
+        ),
+        "{settle}/accounts": Rows(None, "currency", numbers=("total", "unrealised_pnl")),
         "accounts": Rows(None, needs=("balances",)),
     }
     needed: ClassVar[tuple[str, ...]] = ("quanto_multiplier", "order_price_round", "funding_interval")

@@ -104,20 +104,21 @@ class Held:
     def _leave_out_odd(
         self, request: str, rows: Rows | None, listed: Sequence[Any] | None, params: Mapping[str, Any]
     ) -> None:
-        """Rows unlike the others: parsers pass over them in silence, or take one column for another."""
-        if (
-            rows is None
-            or not (rows.are_rows and rows.may_miss and listed)
-            or _are_in_order(listed, rows, params)
-        ):
+        """Rows unlike the others: parsers pass over them in silence, or take one column for another.
+
+        Raises VenueAnswerError for one in a list of which no row may be missing."""
+        if rows is None or not (rows.are_rows and listed) or _are_in_order(listed, rows, params):
             return
         usual = _usual_form(listed, rows)
         for index, row in enumerate(listed):
             reason = _oddity(row, rows, usual, params)
-            if reason is not None:
-                place = Place(request, index)
-                self.left_out |= {place}
-                self.unread.append(Unread(self.name_of(place), reason))
+            if reason is None:
+                continue
+            if not rows.may_miss:
+                raise VenueAnswerError(f"{_name_of(row, rows, index)}: {reason}")
+            place = Place(request, index)
+            self.left_out |= {place}
+            self.unread.append(Unread(self.name_of(place), reason))
 
     def _trimmed(self, request: str) -> Any:
         rows, body = self.answers[request]
@@ -267,6 +268,7 @@ def _are_in_order(listed: Sequence[Any], rows: Rows, params: Mapping[str, Any]) 
     """Whether no row is odd, in one pass for the many answers of which that is so; False: look closer."""
     if (
         rows.unit == "iso"
+        or rows.numbers
         or len({_form_of(row) for row in listed}) > 1
         or type(listed[0]) not in (dict, list)
     ):
@@ -297,6 +299,8 @@ def _oddity(row: Any, rows: Rows, usual: tuple[str, int] | None, params: Mapping
         return f"not a row as the others ({f'list of {form[1]}' if form[0] == 'list' else form[0]})"
     if rows.time is not None and not _is_time(stamp := _stamp_of(row, rows.time), rows.unit):
         return f"{stamp!r} is no time"
+    if rows.numbers and (odd := rows.odd_number(row)) is not None:
+        return odd
     if rows.about and row.get(rows.about, params.get(rows.about)) != params.get(rows.about):
         return f"it is about {row[rows.about]!r}"
     return None

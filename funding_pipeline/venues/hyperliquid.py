@@ -42,6 +42,7 @@ _STAND_IN_ROW: Json = {
     "markPx": "1",
 }
 _CLIENT_ID = re.compile(r"^0x(?P<canonical>[0-9a-f]{24})00000000$")
+_SIZES = Rows(None, numbers=("order.origSz", "order.sz"))
 # In the order of asking; the venue's documented texts, which come inside a 200.
 _REASONS = (
     ("Insufficient margin", "insufficient_margin"),
@@ -89,12 +90,15 @@ class HyperliquidVenue(VenueDialect):
         "info l2Book": Rows("levels.0", are_rows=False),
         # of the account
         "info clearinghouseState": Rows(
-            "assetPositions", "position.coin", needs=("marginSummary.accountValue", "withdrawable")
+            "assetPositions",
+            "position.coin",
+            needs=("marginSummary.accountValue", "withdrawable"),
+            numbers=("position.szi",),
         ),
-        "info spotClearinghouseState": Rows("balances", "coin"),
-        **dict.fromkeys(
-            (f"info {kind}" for kind in ("frontendOpenOrders", "userFillsByTime", "userFunding")), Rows("")
-        ),
+        "info spotClearinghouseState": Rows("balances", "coin", may_miss=False, numbers=("total",)),
+        "info frontendOpenOrders": Rows("", "coin", numbers=("origSz", "sz")),
+        "info userFillsByTime": Rows("", "coin", may_miss=False, numbers=("sz", "px", "time")),
+        "info userFunding": Rows("", "delta.coin", may_miss=False, numbers=("delta.usdc", "time")),
         "info orderStatus": Rows(None, needs=("status",)),
     }
     statement_page = 1_000_000  # the client walks the venue's own pages, which hold all coins together
@@ -170,11 +174,12 @@ class HyperliquidVenue(VenueDialect):
         state = answer["info"]
         if "marginSummary" not in state:  # a unified account: a spot balance
             return super().balance(currency, account, answer)
-        equity = Decimal(state["marginSummary"]["accountValue"])
-        open_profit = sum(
-            (Decimal(item["position"]["unrealizedPnl"]) for item in state["assetPositions"]), Decimal(0)
-        )
-        return Balance(self.name, currency, equity - open_profit, Decimal(state["withdrawable"]), equity)
+        equity, free = decimal_of(state["marginSummary"]["accountValue"]), decimal_of(state["withdrawable"])
+        profits = [decimal_of(item["position"]["unrealizedPnl"]) for item in state["assetPositions"]]
+        known = [profit for profit in profits if profit is not None]
+        is_known = len(known) == len(profits)
+        wallet = equity - sum(known) if equity is not None and is_known else None
+        return Balance(self.name, currency, wallet, free, equity)
 
     # --- orders
     def client_id(self, canonical: str) -> str:
@@ -220,6 +225,9 @@ class HyperliquidVenue(VenueDialect):
     async def fetch_order_by_client_id(self, client: Any, symbol: str, client_id: str) -> Json:
         """The order; its average price from the account's fills, as the order's own answer has none."""
         order: Json = await client.fetch_order(None, symbol, {"clientOrderId": client_id})
+        odd = _SIZES.odd_number(info_of(order))
+        if odd is not None:
+            raise VenueAnswerError(f"hyperliquid: order {client_id}: {odd}")
         if order.get("average") is None and Decimal(str(order.get("filled") or 0)) > 0:
             fills = await client.fetch_my_trades(symbol, order["timestamp"])
             order["average"] = _average_price([fill for fill in fills if fill["order"] == order["id"]])

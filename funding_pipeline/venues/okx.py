@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
-from funding_pipeline.core.errors import CredentialsError
+from funding_pipeline.core.errors import CredentialsError, VenueAnswerError
 from funding_pipeline.core.trading import Balance, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
@@ -179,19 +179,17 @@ class OkxVenue(VenueDialect):
         ),
         "market/books": Rows("data.0.bids", are_rows=False),
         # of the account
-        "account/positions": Rows("data", "instId"),
-        "account/balance": Rows("data.0.details", "ccy"),
-        "account/config": Rows("data", needs=("data.0.acctLv",)),
-        "trade/order": Rows("data", needs=("data.0.ordId",)),
+        "account/positions": Rows("data", "instId", numbers=("pos",)),
+        "account/balance": Rows("data.0.details", "ccy", may_miss=False, numbers=("cashBal", "eq")),
+        "account/config": Rows("data", may_miss=False, needs=("data.0.acctLv",)),
+        "trade/order": Rows("data", may_miss=False, needs=("data.0.ordId",), numbers=("sz", "accFillSz")),
+        "trade/orders-pending": Rows("data", "instId", numbers=("sz", "accFillSz")),
+        "trade/fills-history": Rows(
+            "data", about="instId", may_miss=False, numbers=("fillSz", "fillPx", "ts")
+        ),
         **dict.fromkeys(
-            (
-                "trade/orders-pending",
-                "trade/fills-history",
-                "trade/fills",
-                "account/bills",
-                "account/bills-archive",
-            ),
-            Rows("data"),
+            ("account/bills", "account/bills-archive"),
+            Rows("data", "instId", may_miss=False, numbers=("ts", "balChg")),
         ),
     }
     needed: ClassVar[tuple[str, ...]] = ("ctVal", "tickSz", "lotSz")
@@ -289,8 +287,10 @@ class OkxVenue(VenueDialect):
     def payment_amount(self, row: Json) -> Decimal:
         """Below zero was paid. Isolated margin: the balance is untouched, the position's own margin moves."""
         info = row["info"]
-        change = Decimal(info.get("balChg") or "0")
-        return change if change else Decimal(info.get("posBalChg") or "0")
+        change, own = decimal_of(info.get("balChg")), decimal_of(info.get("posBalChg"))
+        if change is None:
+            raise VenueAnswerError(f"okx: bill {info.get('billId')} states no change")
+        return change or own or change
 
     def balance(self, currency: str, account: Json, answer: Json) -> Balance:
         """`cashBal` is the wallet; ccxt's total is `eq`, which has unrealised profit in it."""

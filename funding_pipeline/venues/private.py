@@ -39,7 +39,7 @@ from funding_pipeline.venues.dialect import Json, KeyPermissions, VenueDialect
 from funding_pipeline.venues.listing import instrument_terms
 from funding_pipeline.venues.pager import PageRequest, walk
 from funding_pipeline.venues.reading import VenueReader
-from funding_pipeline.venues.spelling import HOUR_MS, to_ms
+from funding_pipeline.venues.spelling import HOUR_MS, info_of, to_ms
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,11 @@ class PrivateGateway(VenueReader):
     async def balance(self) -> tuple[Balance, ...]:
         """Collateral by currency; currencies of which there is nothing are left out."""
         await self._markets()
-        answer = await self._calls.read("fetch_balance", self._params("fetch_balance"))
-        return values.balances(self.dialect, answer)
+        answer, left_out = await self._calls.read_rows("fetch_balance", self._params("fetch_balance"))
+        for row in left_out:  # of another list of the same answer: open profit is then unknown
+            raise VenueAnswerError(f"{self.venue}: balance: {row.name}: {row.reason}")
+        with understanding(f"{self.venue}: balance"):
+            return values.balances(self.dialect, answer)
 
     async def positions(self) -> tuple[PositionState, ...]:
         """Open positions by symbol, signed, in quoted base units; raises VenueAnswerError for one that cannot
@@ -137,9 +140,10 @@ class PrivateGateway(VenueReader):
 
     def _symbol_of(self, native: str) -> str:
         """The symbol of an instrument that the venue names like this."""
-        listed = (self._client.markets_by_id or {}).get(native) or []
-        symbols = [str(market["symbol"]) for market in listed if self.dialect.serves(market)]
-        return symbols[0] if symbols else values.perpetual_symbol(native)
+        for symbol, market in self._client.markets.items():
+            if native in (market["id"], info_of(market).get("name")) and self.dialect.serves(market):
+                return str(symbol)
+        return values.perpetual_symbol(native)
 
     async def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set it; success also where it is set already. OrderRejectedError(leverage) above the maximum."""
@@ -249,7 +253,8 @@ class PrivateGateway(VenueReader):
         if row.get("clientOrderId") not in (None, "", venue_form):
             raise VenueAnswerError(f"{self.venue}: fetch_order {about}: the answer is about another order")
         ended = None if values.has_known_status(row) else await self._ending(row, symbol)
-        return values.order_state(self.dialect, row, market, unless_known=ended)
+        with understanding(f"{self.venue}: order {about}"):
+            return values.order_state(self.dialect, row, market, unless_known=ended)
 
     async def _ending(self, row: Json, symbol: str) -> OrderStatus:
         """What is behind a status that nobody knows: an order that is not among those that rest has ended."""
@@ -276,20 +281,23 @@ class PrivateGateway(VenueReader):
         """An order that rests; of an instrument that is not listed in contracts."""
         name = str(row.get("symbol"))
         unlisted = {"symbol": values.perpetual_symbol(name), "contractSize": 1}
-        return values.order_state(self.dialect, row, markets.get(name, unlisted), unless_known="open")
+        with understanding(f"{self.venue}: order of {name}"):
+            return values.order_state(self.dialect, row, markets.get(name, unlisted), unless_known="open")
 
     # --- statements
     async def fills(self, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Trades of the account from `since` on, oldest first."""
         market = await self._market(symbol)
         rows = await self._statement("fetch_my_trades", symbol, since, self.dialect.fills_request)
-        return tuple(values.fill(self.dialect, row, market) for row in rows)
+        with understanding(f"{self.venue}: fills of {symbol}"):
+            return tuple(values.fill(self.dialect, row, market) for row in rows)
 
     async def funding_payments(self, symbol: str, since: datetime) -> tuple[FundingPayment, ...]:
         """Funding from `since` on, oldest first; positive was received, negative was paid."""
         market = await self._market(symbol)
         rows = await self._statement("fetch_funding_history", symbol, since, self.dialect.payments_request)
-        return tuple(values.payment(self.dialect, row, market) for row in rows)
+        with understanding(f"{self.venue}: funding payments of {symbol}"):
+            return tuple(values.payment(self.dialect, row, market) for row in rows)
 
     async def _statement(
         self, call: str, symbol: str, since: datetime, ask: Callable[[int, int], tuple[int, Json]]

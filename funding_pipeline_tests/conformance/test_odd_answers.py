@@ -16,7 +16,7 @@ from funding_pipeline_tests.conformance.given import Change, Given, GivenConnect
 from funding_pipeline_tests.conformance.rig import Keys, VenueRig, run
 from funding_pipeline_tests.testnet.running import RunningTestnet
 
-_READS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+READS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "binance": {
         "balance": ("v3/account", ""),
         "positions": ("/positionRisk", ""),
@@ -104,12 +104,12 @@ def bought(venue: VenueRig, keys: Keys, *, lots: int = 3) -> OrderRequest:
     return order
 
 
-@pytest.mark.parametrize("what", sorted(_READS["binance"]))
+@pytest.mark.parametrize("what", sorted(READS["binance"]))
 @pytest.mark.parametrize("change", [emptied, lambda *_: {}], ids=["null", "no list"])
 def test_an_answer_without_its_list_is_an_error(venue: VenueRig, what: str, change: Change) -> None:
     keys = venue.new_keys()
     order = bought(venue, keys)
-    path, part = _READS[venue.name][what]
+    path, part = READS[venue.name][what]
     method = "" if "info" in path else "GET"
 
     async def case() -> None:
@@ -179,7 +179,7 @@ def test_a_status_that_nobody_knows_costs_nothing_but_a_look(venue: VenueRig, is
 def test_an_answer_about_another_order_is_none(venue: VenueRig) -> None:
     keys = venue.new_keys()
     first, second = bought(venue, keys), bought(venue, keys)
-    path, part = _READS[venue.name]["order_by_client_id"]
+    path, part = READS[venue.name]["order_by_client_id"]
     method, kept = "" if "info" in path else "GET", list[Any]()
 
     def the_first(body: Any, _: Any) -> Any:
@@ -232,7 +232,7 @@ _GONE = {
 def test_a_position_in_what_is_listed_no_more_is_a_leg(venue: VenueRig) -> None:
     keys = venue.new_keys()
     bought(venue, keys)
-    path, part = _READS[venue.name]["positions"]
+    path, part = READS[venue.name]["positions"]
 
     def gone(body: Any, _: Any) -> Any:
         for row in _rows(body, venue.name):
@@ -252,7 +252,7 @@ def test_a_position_in_what_is_listed_no_more_is_a_leg(venue: VenueRig) -> None:
 def test_a_position_that_cannot_be_read_is_unknown_and_hides_no_other(venue: VenueRig) -> None:
     keys = venue.new_keys()
     bought(venue, keys)
-    path, part = _READS[venue.name]["positions"]
+    path, part = READS[venue.name]["positions"]
 
     def beside_an_odd_one(body: Any, _: Any) -> Any:
         if venue.name == "hyperliquid":
@@ -278,7 +278,7 @@ def test_a_position_that_cannot_be_read_is_unknown_and_hides_no_other(venue: Ven
 def test_the_sign_is_that_of_the_amount(venue: VenueRig) -> None:
     """A mark of zero makes Binance's notional zero, from which ccxt takes the side."""
     keys, order = venue.new_keys(), venue.order("sell", quantity=venue.lots(3))
-    path, part = _READS[venue.name]["positions"]
+    path, part = READS[venue.name]["positions"]
 
     def unpriced(body: Any, _: Any) -> Any:
         for row in _rows(body, venue.name):

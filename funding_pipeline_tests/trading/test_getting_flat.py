@@ -173,7 +173,7 @@ def test_what_can_be_closed_is_closed_and_what_cannot_is_named(rig: TradingRig) 
     assert notes["BTC/USDT:USDT"] == ""
     assert "is not listed: close it at binance itself" in notes["BTCUSDT_260327"]
     assert "is not listed: close it at binance itself" in notes["GONE/USDT:USDT"]
-    assert "its size is not stated" in notes["ETH/USDT:USDT"]
+    assert "positionAmt is None" in notes["ETH/USDT:USDT"]
 
 
 def test_an_instrument_that_is_listed_no_more_remains_and_is_named(rig: TradingRig) -> None:
