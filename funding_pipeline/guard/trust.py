@@ -139,6 +139,20 @@ def positions(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
         )
 
 
+def unlisted(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
+    """Positions to which no order can be sent: in what is listed no more, or is no perpetual."""
+    for held in (held for held in seen.book().positions if not held.is_listed):
+        yield Symptom(
+            key=f"unlisted {held.venue} {held.symbol}",
+            severity="warning",
+            title=f"{held.venue} {held.symbol}: {held.quantity:f} is held, and no order can be sent to it",
+            advice=f"see at {held.venue} what becomes of it (delisting, delivery, another product), and "
+            "close it there; what hedges it elsewhere stays until it is gone",
+            looks=config.confirming_looks,
+            numbers={"held": float(held.quantity)},
+        )
+
+
 def journal(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
     """The journal cannot be used: nothing can be sent, and no state be set."""
     if not seen.journal_problem:

@@ -304,6 +304,15 @@ def test_a_position_that_nothing_explains_stops_growth_until_a_person_says_so() 
     assert finding(after(known, 2), f"unexplained a {symbol('BTC')}").action == "none"
 
 
+def test_a_leg_that_is_listed_no_more_still_hedges_and_is_reported() -> None:
+    whole = seen()
+    legs = [replace(held, is_listed=False) for held in whole.books["a"].positions]
+    books = {**whole.books, "a": replace(whole.books["a"], positions=tuple(legs))}
+    judged = after(replace(whole, books=books), 2)
+    assert keys(judged) == [f"unlisted a {symbol('BTC')}"]
+    assert (judged.findings[0].severity, judged.findings[0].action) == ("warning", "none")
+
+
 def test_the_journal_gone_is_told_and_gets_critical() -> None:
     one = seen(journal_problem="it is locked", state=None)
     assert [f.key for f in after(one, 2).findings if f.severity == "warning"] == ["journal"]
