@@ -341,10 +341,8 @@ class OkxVenue(VenueDialect):
             await client.set_position_mode(False)
 
     def raw_params(self, call: str) -> Mapping[str, Any]:
-        """Only swaps: an account may hold what the loaded markets do not know. 500 trades at most."""
-        if call == "fetch_trades":
-            return {"limit": 500}
-        return {"instType": "SWAP"} if call in ("fetch_positions", "fetch_open_orders") else {}
+        """500 trades at most. Positions and orders of every kind: what is no swap is there all the same."""
+        return {"limit": 500} if call == "fetch_trades" else {}
 
 
 async def _configuration(client: Any) -> Json:

@@ -459,3 +459,30 @@ def test_binances_perpetual_in_delivery_keeps_its_symbol(conformance_testnet: Ru
     (held,), fills = run(case())
     assert (held.symbol, held.is_listed, held.quantity) == (venue.symbol, True, venue.lots(3))
     assert sum(fill.quantity for fill in fills) == venue.lots(3)
+
+
+def test_okx_lists_what_is_no_swap_as_a_leg_that_is_not_traded(conformance_testnet: RunningTestnet) -> None:
+    venue = VenueRig("okx", dialect_of("okx"), conformance_testnet)
+    keys = venue.new_keys()
+    bought(venue, keys)
+    dated = {"instType": "FUTURES", "instId": "BTC-USDT-260327", "pos": "-3", "notionalUsd": "900"}
+    option = {"instType": "OPTION", "instId": "BTC-USD-260327-90000-C", "pos": "2", "notionalUsd": ""}
+
+    def more(body: Any, _: Any) -> Any:
+        return {**body, "data": [*body["data"], *({**body["data"][0], **row} for row in (dated, option))]}
+
+    async def case() -> Any:
+        async with gateway(venue, keys, Given("/account/positions", more)) as opened:
+            return await opened.positions()
+
+    held = {position.symbol: position for position in run(case())}
+    option_symbol = "BTC/USD:BTC-260327-90000-C"  # ccxt's spelling
+    assert {name: leg.is_listed for name, leg in held.items()} == {
+        venue.symbol: True,
+        "BTC-USDT-260327": False,
+        option_symbol: False,
+    }
+    mark = held["BTC-USDT-260327"].mark_price
+    assert mark is not None
+    assert float(held["BTC-USDT-260327"].quantity * mark) == pytest.approx(-900)
+    assert held[option_symbol].quantity == 2  # contracts: nobody says what they are worth
