@@ -103,11 +103,14 @@ def _client_class() -> type:
             return super().handle_errors(status, reason, url, *rest)
 
         async def fetch_positions(self, symbols: Any = None, params: Any = None) -> Any:
-            """With the margin mode, which is the whole account's and is told elsewhere."""
-            asked = super().fetch_positions(symbols, params or {}), self.privateGetV5AccountInfo()
-            positions, account = await asyncio.gather(*asked)
+            """Of both settle currencies, and with the margin mode, which is the whole account's.
+
+            Those settled in USDC are not traded, and share the collateral of those that are."""
+            ask = super().fetch_positions
+            asked = (ask(symbols, {**(params or {}), "settleCoin": coin}) for coin in ("USDT", "USDC"))
+            account, *found = await asyncio.gather(self.privateGetV5AccountInfo(), *asked)
             mode = self.parse_margin_mode_type(account["result"].get("marginMode"))
-            return [{**position, "marginMode": mode} for position in positions]
+            return [{**position, "marginMode": mode} for positions in found for position in positions]
 
         async def fetch_balance(self, params: Any = None) -> Any:
             """Every coin of the account: ccxt leaves out what is of a type that it does not know."""
@@ -220,8 +223,8 @@ class BybitVenue(VenueDialect):
     def serves(self, market: Json) -> bool:
         """Perpetuals settled in USDT.
 
-        Those settled in USDC are left out: asked without a symbol, the venue tells positions and open
-        orders of one settle currency, and ccxt labels every funding payment USDT.
+        Those settled in USDC are left out: asked without a symbol, the venue states open orders of one settle
+        currency, and ccxt labels every funding payment USDT.
         """
         return super().serves(market) and market.get("settle") == "USDT"
 

@@ -27,7 +27,7 @@ READS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "bybit": {
         "balance": ("/wallet-balance", ""),
-        "positions": ("/position/list", ""),
+        "positions": ("/position/list", "settleCoin=USDT"),
         "open_orders": ("/order/realtime", ""),
         "order_by_client_id": ("/order/realtime", ""),
         "fills": ("/execution/list", ""),
@@ -486,3 +486,27 @@ def test_okx_lists_what_is_no_swap_as_a_leg_that_is_not_traded(conformance_testn
     assert mark is not None
     assert float(held["BTC-USDT-260327"].quantity * mark) == pytest.approx(-900)
     assert held[option_symbol].quantity == 2  # contracts: nobody says what they are worth
+
+
+def test_bybit_lists_positions_of_both_settle_currencies(conformance_testnet: RunningTestnet) -> None:
+    venue = VenueRig("bybit", dialect_of("bybit"), conformance_testnet)
+    keys = venue.new_keys()
+    bought(venue, keys)
+    other = {
+        "symbol": "BTCPERP",
+        "side": "Sell",
+        "size": "0.2",
+        "markPrice": "50000",
+        "positionValue": "10000",
+    }
+
+    def in_usdc(body: Any, asked: Any) -> Any:
+        rows = [other] if asked["settleCoin"] == "USDC" else body["result"]["list"]
+        return {**body, "result": {**body["result"], "list": rows}}
+
+    async def case() -> Any:
+        async with gateway(venue, keys, Given("/position/list", in_usdc)) as opened:
+            return await opened.positions()
+
+    found = [(held.symbol, held.quantity, held.is_listed) for held in run(case())]
+    assert found == [(venue.symbol, venue.lots(3), True), ("BTCPERP", Decimal("-0.2"), False)]
