@@ -12,6 +12,7 @@ are merged.
 
 import hashlib
 import re
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from funding_pipeline.market.merging import RowSchema, merge_all, merge_some
 
 _ORDINARY = re.compile(r"[A-Z0-9.]*(?:/[A-Z0-9.]+:[A-Z0-9.]+)?")
 _LONGEST_ESTIMATE = timedelta(hours=24)
+_ABANDONED_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,14 @@ class Landing:
         return True
 
     def merge(self) -> int:
-        """Merge the files of every series into one per quarter; returns how many files have gone."""
+        """Merge the files of every series into one per quarter; returns how many files have gone.
+
+        What writers that were killed have left half done goes too.
+        """
+        for half in self.folder.glob("*/*/*/*/.*.part"):
+            with suppress(FileNotFoundError):
+                if time.time() - half.stat().st_mtime > _ABANDONED_SECONDS:
+                    half.unlink()
         gone = 0
         for folder in sorted({path.parent for path in self.folder.glob("*/*/*/*/*.parquet")}):
             table = folder.relative_to(self.folder).parts[0]
