@@ -69,7 +69,10 @@ def keep_house(settings: Settings, instance: dg.DagsterInstance, *, now: datetim
         return StorageError(f"{settings.state_dir}: another housekeeping is at work ({who})")
 
     with held_alone(settings.state_dir / "housekeeping.lock", refuse=refuse):
-        return [_tidied(name, folder, work) for name, folder, work in _parts(settings, instance, now)]
+        before = Size.of(settings.state_dir)
+        done = [_tidied(name, folder, work) for name, folder, work in _parts(settings, instance, now)]
+        whole = Size.of(settings.state_dir)
+        return [*done, Tidied("everything", before, whole, "with the journal, which is never touched")]
 
 
 def _tidied(part: str, folder: Path, work: Callable[[], str]) -> Tidied:
@@ -92,7 +95,6 @@ def _parts(
     yield "runs of Dagster", home / "dagster", partial(_runs, instance, kept, now)
     yield "runs of MLflow", home / "mlflow", partial(_models, tracking, kept, now)
     yield "logs", home / "logs", lambda: "`up` rotates them"
-    yield "everything, with the journal", home, lambda: "the journal is never touched"
 
 
 def _landed(rows: Path) -> str:

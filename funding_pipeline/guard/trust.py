@@ -86,16 +86,19 @@ def clocks(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
 
 
 def orders(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
-    """Orders that rest although nobody of ours wants them."""
+    """Orders that rest although nobody of ours wants them.
+
+    Ours are those of which the journal has the intent. Others are left alone: what they fill is a position
+    that nothing explains, and stops growth.
+    """
     for order in seen.foreign:
         yield Symptom(
             key=f"foreign order {order.venue} {order.order_id}",
-            severity="critical",
+            severity="warning",
             title=f"{order.venue}: an order that is not ours rests: {order.side} {order.quantity:f} "
             f"{order.symbol} at {_price(order.limit_price)}",
             advice=f"find who else trades on this account of {order.venue} (another bot, a person, a key "
-            "that leaked); cancel it there, change the keys if in doubt, then `resume` in the web UI",
-            action="HALTED",
+            "that leaked); cancel it there, change the keys if in doubt; `halt` stops all trading",
             looks=config.confirming_looks,
         )
     for text in seen.contradictions:

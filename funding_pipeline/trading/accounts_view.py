@@ -73,18 +73,10 @@ class AccountsView:
         """A fill that an order's answer told, signed: until the venue is read again it counts."""
         self._held[key] = self._held.get(key, ZERO) + filled
 
-    def strays(self) -> tuple[OrderState, ...]:
-        """Resting orders with ids of our form, on venues that were read, by venue, symbol and id."""
-        found = [
-            order
-            for venue, orders in self._open.items()
-            if venue not in self.down
-            for order in orders
-            if order.client_order_id is not None
-        ]
-        return tuple(
-            sorted(found, key=lambda order: (order.venue, order.symbol, order.client_order_id or ""))
-        )
+    def resting(self) -> tuple[OrderState, ...]:
+        """Orders that rest on venues that were read, ours and others, by venue, symbol and id."""
+        found = (order for venue, orders in self._open.items() if venue not in self.down for order in orders)
+        return tuple(sorted(found, key=lambda order: (order.venue, order.symbol, order.order_id)))
 
     def unplanned(self) -> tuple[Key, ...]:
         """Positions in instruments that are no legs."""

@@ -114,7 +114,9 @@ class CarryingOut:
         resting and that are not, the end is asked for."""
         tools = self._tools
         resting = {str(order.client_order_id): order for order in self._resting()}
-        resting |= {str(order.client_order_id): order for order in tools.accounts.strays()}
+        listed = tools.accounts.resting()
+        own = self._journal.own(listed)
+        resting |= {str(o.client_order_id): o for o in listed if o.client_order_id in own}
         touched = set()
         for _, order in sorted(resting.items()):
             key = (order.venue, order.symbol)

@@ -45,6 +45,7 @@ def test_every_part_is_tidied_and_the_journal_is_not_touched(settings: Settings)
         done = by_name(keep_house(settings, instance, now=NOW))
     assert [part.problem for part in done.values()] == [""] * len(done)
     assert done["bodies"].row()["files removed"] == 1
+    assert done["everything"].before.bytes > done["bodies"].before.bytes > done["bodies"].after.bytes
     assert done["bodies"].row()["what"] == "1 files older than 1 days"
     assert (settings.state_dir / "landing" / "bodies" / "okx" / f"{NOW:%Y-%m-%d}" / "1.jsonl.gz").exists()
     assert Lake(str(settings.state_dir / "lake")).scan("plan").collect()["n"].to_list() == [2]
