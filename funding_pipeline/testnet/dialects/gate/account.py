@@ -42,14 +42,13 @@ class AccountEndpoints:
             "position_margin": plain_text(exchange.initial_margin(account)),
             "order_margin": plain_text(exchange.order_margin(account)),
             "available": "0" if account.is_unified else plain_text(exchange.available(account)),
-            "margin_mode": 1 if account.is_unified else 0,
             "point": "0",
             "bonus": "0",
             "in_dual_mode": account.position_mode == "hedge",
             "position_mode": "single" if account.position_mode == "one_way" else "dual",
             "history": self._totals(account),
         }
-        return Answer.of(body)
+        return Answer.of({**body, "margin_mode": 1} if account.is_unified else body)
 
     def unified(self, account: Account, request: Request, name: str) -> Answer:
         """The unified account, in one currency; an error where the account is a classic one."""

@@ -78,11 +78,11 @@ class AccountInfo:
         return account is not None and account.is_unified
 
     def _spot_state(self, body: Json) -> Json:
-        """Empty, but for a unified account: its USDC, of which margins are on hold."""
+        """Empty, but for a unified account: its USDC without open profit, of which margins are on hold."""
         account, exchange = self._account(body), self._exchange
         if account is None or not account.is_unified:
             return {"balances": []}
-        total = exchange.equity(account)
+        total = account.wallet
         held = max(total - exchange.available(account), ZERO)
         usdc = {"coin": "USDC", "token": 0, "total": usd(total), "hold": usd(held), "entryNtl": "0.0"}
         return {"balances": [usdc]}
