@@ -38,7 +38,8 @@ _LOCATION = "funding_pipeline.definitions"
 
 @dataclass
 class Hours:
-    """Plays hours on a home whose `up` is running. `failures`: runs that failed, by their reason."""
+    """Plays hours on a home whose `up` is running. `failures`: runs that failed, by their reason;
+    `stopped`: hours in which the guard reduced or halted trading, by its reason."""
 
     settings: Settings
     seed: int
@@ -47,6 +48,7 @@ class Hours:
     runs: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    stopped: Counter[str] = field(default_factory=Counter)
     late: list[str] = field(default_factory=list)
 
     def first_settlement(self) -> datetime:
@@ -68,6 +70,7 @@ class Hours:
         self._run(CLOSE, settlement, through_daemon=through_daemon)
         if rules:
             self._end_faults()
+        self._resume()
 
     def close(self, settlement: datetime) -> None:
         """A close alone: the first has no books to count from."""
@@ -109,6 +112,15 @@ class Hours:
                 raise FundingPipelineError(f"run {run_id} of {job} does not end: see the web UI")
             time.sleep(0.1)
         return "" if run.is_success else f"in a process of its own: {run.status.value}"
+
+    def _resume(self) -> None:
+        """What a person does once a fault is over: trade again where the guard has stopped it."""
+        now = self._now()
+        with self.settings.trading_setup().journal(now=lambda: now) as journal:
+            held = journal.state()
+            if held.state != "ACTIVE":
+                self.stopped[f"{held.state}: {held.reason[:160]}"] += 1
+                journal.set_state("ACTIVE", reason="the fault is over", by="soak", loosens=held)
 
     # --- time
     def _now(self) -> datetime:

@@ -29,7 +29,7 @@ _HOUR = timedelta(hours=1)
 _CALM_HOURS = 2
 """The last ones have no faults: what venues could not state before is stated then."""
 _SHOWN = (
-    "hours", "seconds", "runs", "failed_runs", "late_rebalances", "fault_hits", "fills", "payments",
+    "hours", "seconds", "runs", "failed_runs", "stopped_by_guard", "late_rebalances", "fault_hits", "fills", "payments",
     "funding_usd",
 )  # fmt: skip
 
@@ -92,6 +92,7 @@ class Soak:
             "runs": dict(hours.runs),
             "failed_runs": dict(hours.failures),
             "fault_hits": dict(hours.faults),
+            "stopped_by_guard": dict(hours.stopped),
             "late_rebalances": len(hours.late),
             "restarts": self.restarts(),
             **as_json(played),

@@ -17,9 +17,7 @@ def test_processes_are_known_by_their_commands_and_files_by_their_area(tmp_path:
     (tmp_path / "lake" / "table" / "rows.parquet").write_bytes(b"x" * 1000)
     (tmp_path / "journal.sqlite").write_bytes(b"x" * 10)
     words = ["-c", "print(flush=True); input()", "-m", "dagster._daemon"]
-    with subprocess.Popen(
-        [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
+    with subprocess.Popen([sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()  # it is itself now, and not a copy of this process
         taken = sample(3, supervisor=os.getpid(), state=tmp_path)
