@@ -29,8 +29,8 @@ _HOUR = timedelta(hours=1)
 _CALM_HOURS = 2
 """The last ones have no faults: what venues could not state before is stated then."""
 _SHOWN = (
-    "hours", "seconds", "runs", "failed_runs", "stopped_by_guard", "late_rebalances", "fault_hits", "fills", "payments",
-    "funding_usd",
+    "hours", "seconds", "runs", "failed_runs", "stopped_by_guard", "late_rebalances", "fault_hits", "fills",
+    "payments", "funding_usd",
 )  # fmt: skip
 
 
