@@ -30,8 +30,9 @@ LARGEST_LOG_BYTES = 10_000_000
 
 @dataclass(frozen=True)
 class Service:
-    """One child. `is_vital`: all ends with it where it ends within a minute, for then a setting or a port is
-    wrong; later it is started again, like the others: who watches positions must not end with it.
+    """One child. `is_vital`: all ends with it where it ends within a minute of the first start, for then a
+    setting or a port is wrong; later it is started again, like the others, however often it ends: who watches
+    positions must not end with it.
     `patience_seconds`: how long it may take to end before it is killed; over all services less than 20 s."""
 
     name: str
@@ -50,6 +51,7 @@ class _Running:
     since: float
     pause: float = FIRST_PAUSE_SECONDS
     again_at: float | None = None
+    is_first: bool = True
 
 
 class Supervisor:
@@ -108,13 +110,14 @@ class Supervisor:
             if running.again_at is not None:
                 if now >= running.again_at:
                     running.process, running.since, running.again_at = _spawn(running.service), now, None
+                    running.is_first = False
                 continue
             code = running.process.poll()
             if code is None:
                 continue
             _signal_group(running.process, signal.SIGKILL)  # what it has left behind
             words = f"{running.service.name} ended ({_cause(code)}){_last_words(running.service.log)}"
-            if running.service.is_vital and now - running.since <= _STEADY_SECONDS:
+            if running.service.is_vital and running.is_first and now - running.since <= _STEADY_SECONDS:
                 self._tell(f"{words}; log in {running.service.log}")
                 return code or 1
             if now - running.since > _STEADY_SECONDS:
