@@ -158,12 +158,16 @@ def soak(
 @app.command()
 def state(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    watch: Annotated[float | None, typer.Option(min=0.2, help="Look again every so many seconds.")] = None,
 ) -> None:
-    """How trading stands: its state and why, the guard, arming, limits, last alerts, accounts."""
-    from funding_pipeline.commands.governance import show_state
+    """How trading stands: processes, what is held and hedged, equity, profit, limits, orders, alerts.
+
+    Exit code: 0 all is well, 1 something needs a person, 2 an error, 3 nothing is running.
+    """
+    from funding_pipeline.commands.state import show_state
     from funding_pipeline.settings import load_settings
 
-    show_state(load_settings(), as_json=as_json)
+    raise typer.Exit(show_state(load_settings(), as_json=as_json, watch_seconds=watch))
 
 
 @app.command()
