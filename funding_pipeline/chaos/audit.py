@@ -10,6 +10,7 @@ What lives here: the rules for one order. What does not: what is left in the end
 - while halted: it left the executor when the journal said HALTED. Cancels are no orders.
 - in a settlement window: it left inside the venue's window around a settlement.
 - without the lock: it left while another process held the executor's lock, or nobody did.
+- cancelled, of others: an order that none of our processes had sent ended as cancelled by a request of ours.
 """
 
 from collections import Counter
@@ -66,6 +67,7 @@ class OrderAudit:
         self._verdicts: dict[str, RiskVerdict | None] = {}
         self._senders: dict[tuple[str, str], str] = {}
         self._alive: set[str] = set()
+        self._ours: set[tuple[str, int]] = set()
         self.orders: Counter[str] = Counter()
         self.violations: list[Violation] = []
 
@@ -86,10 +88,20 @@ class OrderAudit:
         seat.exchange.advance()
         first_new = seat.exchange.desk.state.next_order
         before = _Held.of(seat, account)
+        others = self._others(seat, account)
         said = answer()
         for number in range(first_new, seat.exchange.desk.state.next_order):
+            self._ours.add((venue, number))
             self._judge(venue, account.orders[number], before, leaving)
+        for order in others:
+            if order.status == "cancelled":
+                self._break("foreign_orders_cancelled", self._what(venue, order, leaving), asked.path)
         return said
+
+    def _others(self, seat: Seat, account: Account) -> list[Order]:
+        """Resting orders that another program or a person has sent."""
+        resting = seat.exchange.orders(account, is_open=True)
+        return [order for order in resting if (seat.venue, order.order_id) not in self._ours]
 
     def delivered(self, venue: str, asked: Request, answer: Answer) -> None:
         """What an answer tells of, by request or text, is in doubt no longer."""
@@ -109,6 +121,11 @@ class OrderAudit:
             sender = self._senders.get((venue, name))
             if sender is not None and sender not in self._alive:
                 self._in_doubt.setdefault((venue, record.intent.request.symbol), set()).add(name)
+
+    @property
+    def ours(self) -> frozenset[tuple[str, int]]:
+        """Venue and number of every order that one of our processes sent."""
+        return frozenset(self._ours)
 
     def kind_of_sender(self, venue: str, client_id: str) -> str:
         """Who sent the order: executor or guard; "nobody" for one that did not come to the venue."""

@@ -71,7 +71,7 @@ class EngineNetwork:
     async def carry(self, seat: Seat, asked: Request, timeout_s: float, process: str) -> _Arrival:
         """Send, and wait for what comes back. Raises TimeoutError; the request may still arrive."""
         left_at = self._witness.leaving(seat.venue, asked, process)
-        fired = self._faults.fire(seat.venue, asked.method, asked.path)
+        fired = self._faults.fire(seat.venue, asked.method, asked.path, asked.sent)
         arrival: asyncio.Future[_Arrival] = asyncio.get_running_loop().create_future()
 
         def arrive() -> None:
@@ -83,7 +83,8 @@ class EngineNetwork:
         asyncio.get_running_loop().call_later(way_s + fired.delay_ms / 1000, arrive)
         back = await asyncio.wait_for(arrival, timeout_s)
         await asyncio.sleep(way_s)
-        if back.answer is not None and back.error is None and back.body is None:
+        is_whole = back.error is None and back.body is None and not fired.hides_order
+        if back.answer is not None and is_whole:
             self._witness.delivered(seat.venue, asked, back.answer)
         return back
 
@@ -106,6 +107,7 @@ class EngineNetwork:
         said = self._witness.at_venue(seat.venue, asked, left_at, answer)
         if fired.is_doubled:
             self._witness.at_venue(seat.venue, asked, left_at, answer)
+        said = fired.reshaped(said)
         if fired.is_lost:
             return _Arrival(said, aiohttp.ServerDisconnectedError())
         if fired.is_truncated:

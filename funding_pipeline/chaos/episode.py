@@ -20,7 +20,7 @@ from pathlib import Path
 
 from funding_pipeline.chaos.engines import EpisodeTestnet, SharedMarket, base_of
 from funding_pipeline.chaos.fault_schedule import FaultSchedule
-from funding_pipeline.chaos.final_audit import Residual, compare_statements
+from funding_pipeline.chaos.final_audit import Residual, claimed_orders, compare_statements, unnamed_positions
 from funding_pipeline.chaos.ground import lay
 from funding_pipeline.chaos.guard_lives import GuardSetting
 from funding_pipeline.chaos.guard_watch import GuardTold, GuardWatch
@@ -202,6 +202,9 @@ class Episode:
         gone = self._faults.gone()
         statements = compare_statements(self._testnet, self._accounts, self.journal, gone=gone)
         violations += statements.mismatches
+        violations += claimed_orders(self._testnet, self._accounts, self.journal, self.audit.ours)
+        said = "\n".join((self._ends[-1], *(f"{alert.key} {alert.title}" for alert in self.journal.alerts())))
+        violations += unnamed_positions(self._testnet, self._accounts, said, gone=gone)
         if not is_done:
             violations.append(Violation("not_settled", self._ends[-1]))
         accounts = self._accounts.values()

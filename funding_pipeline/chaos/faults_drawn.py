@@ -8,16 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from funding_pipeline.testnet.answer_shapes import ORDER_ENTRY
+
 Json = dict[str, Any]
 LONGEST_S = 60.0
-ORDER_ENTRY = {
-    "binance": "/fapi/v1/order",
-    "bybit": "/v5/order/create",
-    "gate": "/futures/usdt/orders",
-    "hyperliquid": "/exchange",
-    "okx": "/api/v5/trade/order",
-}
-"""Part of the path to which a venue's orders are posted."""
 TAKES_IDS_TWICE = ("gate",)
 """Venues that do not refuse a client order id they have seen. An order that the network itself delivers
 twice is two orders there, whatever a client does: no episode does that to them."""

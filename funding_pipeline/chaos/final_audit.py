@@ -11,7 +11,8 @@ executor; mending it is the guard's, where there is one. What does not count is 
 The cap per base: one step of its coarsest leg, or the largest minimum notional, whichever is more.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -26,6 +27,7 @@ from funding_pipeline.trading.holdings import holdings
 from funding_pipeline.trading.orders import Key
 
 ZERO = Decimal(0)
+_HEX = re.compile(r"[0-9a-f]{24}")
 CENT = Decimal("0.005")
 """Sums that differ by less are the same cent."""
 
@@ -141,6 +143,35 @@ def _books(
     return books
 
 
+def unnamed_positions(
+    testnet: Testnet, accounts: Mapping[str, Account], told: str, *, gone: Iterable[str]
+) -> tuple[Violation, ...]:
+    """Positions in instruments that their venue lists no more, and that `told` (the last report, and the
+    alerts) does not name."""
+    return tuple(
+        Violation("unlisted_not_named", f"{venue} {position.symbol} {position.quantity}")
+        for venue, account in sorted(accounts.items())
+        if venue not in frozenset(gone)
+        for position in testnet.seat(venue).exchange.positions(account)
+        if position.symbol in testnet.seat(venue).exchange.desk.state.unlisted
+        and f"{venue} {position.symbol}" not in told
+    )
+
+
+def claimed_orders(
+    testnet: Testnet, accounts: Mapping[str, Account], journal: Journal, ours: Collection[tuple[str, int]]
+) -> tuple[Violation, ...]:
+    """Orders that are not among `ours` (venue and number) and of which the journal has an intent."""
+    return tuple(
+        Violation("foreign_orders_claimed", f"{venue} {order.ticket.symbol} {order.ticket.client_id}")
+        for venue, account in sorted(accounts.items())
+        for order in account.orders.values()
+        if (venue, order.order_id) not in ours
+        and (digits := _HEX.search(order.ticket.client_id or ""))
+        and journal.intent(digits[0]) is not None
+    )
+
+
 def _trades(seat: Seat, symbol: str) -> bool:
     return not seat.exchange.is_halted(symbol) and symbol not in seat.exchange.desk.state.delisted
 
@@ -158,16 +189,18 @@ def compare_statements(
 ) -> StatementAudit:
     """The journal's fills, fees and payments against the engine's, for every instrument that has any.
 
-    Not compared, but counted: instruments of a venue in `gone`, and those that were delisted, whose
-    statement a client of today cannot ask for.
+    Not compared, but counted: instruments of a venue in `gone`, those that were delisted, whose statement a
+    client of today cannot ask for, and those in which we never ordered: what a person did there is theirs.
     """
+    ordered = journal.ordered()
     found: list[Violation] = []
     unreadable, gone = 0, frozenset(gone)
     for venue, account in sorted(accounts.items()):
-        delisted = testnet.seat(venue).exchange.desk.state.delisted
+        state = testnet.seat(venue).exchange.desk.state
+        delisted = state.delisted | state.unlisted
         compared = compare_account(venue, journal, account.fills, account.payments)
         for symbol, differ in compared.items():
-            if differ and (venue in gone or symbol in delisted):
+            if differ and (venue in gone or symbol in delisted or (venue, symbol) not in ordered):
                 unreadable += 1
             else:
                 found += differ

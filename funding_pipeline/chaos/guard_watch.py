@@ -153,6 +153,7 @@ class GuardWatch:
     def _keep_statements(self) -> None:
         """As the job after each settlement does it."""
         legs = {(leg.venue, leg.symbol) for stage in self._scenario.stages for leg in stage.legs}
+        legs |= self._ground.journal.ordered()
         since = self._ground.world.clock.moment() - _A_DAY
 
         async def work(journal: Journal, opened: Opened) -> Any:

@@ -15,6 +15,7 @@ from funding_pipeline.chaos.guard_lives import GuardPlan
 from funding_pipeline.chaos.kills import Kill
 from funding_pipeline.chaos.lives import Task
 from funding_pipeline.chaos.mishaps import Mishap, draw_mishaps
+from funding_pipeline.chaos.shapes_drawn import draw_shapes
 from funding_pipeline.core.governance import LegDecision, TradingState
 from funding_pipeline.testnet.engine.values import Instrument
 
@@ -92,8 +93,9 @@ def draw(
     stages = _stages(chance, listed, bases, prices)
     legs = sorted({(leg.venue, leg.symbol) for stage in stages for leg in stage.legs})
     states = _states(chance)
-    # Of its own, so that an episode is the same with and without a guard.
+    # Of their own, so that an episode is the same with and without a guard, or other hands.
     beside = random.Random(f"chaos guard {seed} {number}")
+    others = random.Random(f"chaos shapes {seed} {number}")
     is_guarded = beside.random() < GUARDED
     mishaps = draw_mishaps(beside) if is_guarded else ()
     return Scenario(
@@ -102,7 +104,7 @@ def draw(
         start_ms=_start(chance, period),
         balances={venue: Decimal(chance.choice((3_000, 50_000, 200_000, 500_000))) for venue in venues},
         stages=stages,
-        faults=draw_faults(chance, venues, legs),
+        faults=draw_faults(chance, venues, legs) + draw_shapes(others, venues, legs),
         states=states,
         kills=_kills(chance),
         pauses_s=tuple(round(min(chance.expovariate(1 / 6), 60), 1) for _ in range(12)),

@@ -54,12 +54,23 @@ def short(campaign: Campaign) -> Iterator[_Short]:
         ("adl", "0.3", "-0.35", "adl"),
         ("person", "0.6", "-0.2", "trade"),
         ("liquidation", "1", "0", "liquidation"),
+        ("person_adds", "1", "-0.521", "trade"),
     ],
 )
 def test_what_a_mishap_leaves(short: _Short, kind: MishapKind, fraction: str, left: str, how: str) -> None:
     said, held, kinds = short.after(kind, fraction)
     assert (held, kinds) == (Decimal(left), [how])
     assert f"{kind}: binance {SYMBOL}" in said
+
+
+def test_a_person_opens_a_leg_of_what_is_not_held(short: _Short) -> None:
+    account = short.accounts["binance"]
+    said = strike(Mishap("person_opens", 1, Decimal(1)), short.testnet, short.accounts, gone=frozenset())
+    held = {position.symbol: position.quantity for position in short.exchange.positions(account)}
+    assert held.pop(SYMBOL) == Decimal("-0.5")
+    ((symbol, quantity),) = held.items()
+    assert quantity > 0
+    assert symbol in said
 
 
 def test_nothing_is_done_where_nothing_is_held_or_the_venue_is_gone(short: _Short) -> None:
