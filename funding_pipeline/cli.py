@@ -292,6 +292,15 @@ def settings(
 
 
 @app.command()
+def housekeeping() -> None:
+    """Keep the state small: merge files, remove old versions, runs and answers; prints what is left."""
+    from funding_pipeline.commands.housekeeping import keep_house
+    from funding_pipeline.settings import load_settings
+
+    raise typer.Exit(keep_house(load_settings()))
+
+
+@app.command()
 def sql(
     statement: Annotated[str | None, typer.Argument(help="One statement; without it, the tables.")] = None,
     output: Annotated[OutputFormat, typer.Option("--format", help="How to print rows.")] = OutputFormat.TABLE,

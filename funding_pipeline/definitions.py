@@ -10,6 +10,7 @@ from funding_pipeline.defs.decision import decision_assets
 from funding_pipeline.defs.execution import execution_assets
 from funding_pipeline.defs.features import feature_assets
 from funding_pipeline.defs.governance import governance_jobs
+from funding_pipeline.defs.housekeeping import housekeeping_automation
 from funding_pipeline.defs.jobs import research_jobs, trading_jobs, training_jobs
 from funding_pipeline.defs.latest_forecasts import forecast_assets
 from funding_pipeline.defs.market_data import market_data_assets
@@ -48,6 +49,7 @@ def build_definitions(
     by_venue = market_partitions(span)
     research, trading, training = research_jobs(), trading_jobs(), training_jobs()
     weekly, looks_after_models = training_automation(jobs=[*research, *training], partitions=by_venue)
+    housekeeping, nightly = housekeeping_automation()
     return dg.Definitions(
         assets=[
             *market_data_assets(by_venue),
@@ -69,9 +71,9 @@ def build_definitions(
             validation_report,
         ],
         asset_checks=[*quality_checks(by_venue), *drift_checks()],
-        jobs=[*research, *trading, *training, *governance_jobs(), *model_jobs()],
+        jobs=[*research, *trading, *training, *governance_jobs(), *model_jobs(), housekeeping],
         sensors=[*sensors(jobs=trading), looks_after_models],
-        schedules=[weekly],
+        schedules=[weekly, nightly],
         loggers=loggers,
         # Steps are seconds long and share heavy imports: one process a run, not one a step.
         executor=dg.in_process_executor,

@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.core.market import Market
+from funding_pipeline.core.retention import Retention
 from funding_pipeline.core.risk_limits import RiskLimits, limits_at
 from funding_pipeline.execution.config import ExecutionConfig
 from funding_pipeline.portfolio.config import PortfolioConfig
@@ -90,6 +91,18 @@ class Settings(BaseSettings):
         default=300, ge=5, le=1800, description="a rebalance begins this long before a settlement"
     )
     web_port: int = Field(default=3000, ge=1, le=65535, description="of the web UI, on 127.0.0.1")
+    keep_tables_days: int = Field(
+        default=7, ge=1, le=36500, description="files of a table's earlier versions are removed after"
+    )
+    keep_runs_days: int = Field(
+        default=30, ge=1, le=36500, description="Dagster's runs with events and output are removed after"
+    )
+    keep_models_days: int = Field(
+        default=90, ge=1, le=36500, description="MLflow's runs that no registered model came from go after"
+    )
+    keep_bodies_days: int = Field(
+        default=30, ge=1, le=36500, description="answers of venues, as they came, are removed after"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -126,6 +139,13 @@ class Settings(BaseSettings):
     def state_dir(self) -> Path:
         """Folder of this market's tables, models, runs and reports; each market has its own."""
         return (self.home or project_root() / ".funding" / self._market_id).resolve()
+
+    @property
+    def retention(self) -> Retention:
+        """How long things are kept."""
+        return Retention(
+            self.keep_tables_days, self.keep_runs_days, self.keep_models_days, self.keep_bodies_days
+        )
 
     @property
     def uses_testnet(self) -> bool:

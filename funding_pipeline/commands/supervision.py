@@ -8,6 +8,7 @@ the supervisor alone. A supervisor that is killed outright can end nobody: child
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -24,6 +25,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 _STEADY_SECONDS = 60.0
 """Who has lived this long begins again with the first pause."""
+LARGEST_LOG_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,10 @@ class Supervisor:
         self._signals = 0
 
     def start(self, service: Service) -> "subprocess.Popen[bytes]":
-        """Start a service; its log of before is kept beside it, once."""
+        """Start a service; its log of before is kept beside it, once. A log that grows large is too."""
         service.log.parent.mkdir(parents=True, exist_ok=True)
         if service.log.exists():
-            service.log.replace(service.log.with_suffix(".before.log"))
+            service.log.replace(_before(service.log))
         process = _spawn(service)
         self._running.append(_Running(service, process, time.monotonic()))
         return process
@@ -103,6 +105,7 @@ class Supervisor:
     def _look(self) -> int | None:
         """Start again what has died; the exit code of a vital service that has ended at once."""
         for running in self._running:
+            keep_small(running.service.log)
             now = time.monotonic()
             if running.again_at is not None:
                 if now >= running.again_at:
@@ -153,6 +156,25 @@ def _spawn(service: Service) -> "subprocess.Popen[bytes]":
 def _opened(log: Path) -> IO[bytes]:
     """Logs may name accounts and positions: they are their owner's alone."""
     return open(log, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def keep_small(log: Path) -> None:
+    """Copy a log that has grown large beside it and go on with an empty one.
+
+    The process keeps its file and appends to it, so it is emptied, not renamed; what it writes between copy
+    and emptying is lost, a line or two. A full disk leaves the log as it is.
+    """
+    with suppress(OSError):
+        if log.stat().st_size > LARGEST_LOG_BYTES:
+            before = _before(log)
+            with _opened(before) as kept, log.open("rb") as source:
+                kept.truncate(0)
+                shutil.copyfileobj(source, kept)
+            os.truncate(log, 0)
+
+
+def _before(log: Path) -> Path:
+    return log.with_suffix(".before.log")
 
 
 def _signal_group(process: "subprocess.Popen[bytes]", number: int) -> None:

@@ -129,7 +129,12 @@ class Fill:
 
 @dataclass(frozen=True)
 class PositionState:
-    """A position that a venue holds for the account. `quantity` is signed: below zero is short."""
+    """A position that a venue holds for the account. `quantity` is signed: below zero is short.
+
+    `is_listed` false: the venue lists the instrument no more, or this system does not read it (dated,
+    inverse): no order can be sent. Its `quantity` is notional over mark, and contracts where the venue states
+    no notional.
+    """
 
     venue: str
     symbol: str
@@ -143,6 +148,7 @@ class PositionState:
     leverage: Decimal | None
     margin_mode: MarginMode | None
     adl_rank: float | None = None  # 0 (last to be deleveraged) to 1 (first); None: not told
+    is_listed: bool = True
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ In a rebalance the decision time is now, on the venues' clock, and everything is
 the last months. Otherwise it is the newest time of the feature panel, and the stored tables are read.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -38,6 +39,12 @@ FRESHNESS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 # Betas and basis risk look back this far, with room for gaps.
 LOOK_BACK = timedelta(days=120)
 _NEWEST_ROWS = timedelta(days=3)
+# Of these only readings of the last day enter a decision, of open interest those of the week before too.
+_READINGS: Mapping[str, timedelta] = {
+    "order_books": timedelta(days=2),
+    "trades": timedelta(days=2),
+    "open_interest": timedelta(days=9),
+}
 _ESTIMATES_AHEAD = timedelta(days=1)
 """A venue's estimate is filed under the settlement that it is about, which is still to come."""
 
@@ -141,7 +148,8 @@ def tables_of_decision(config: DecisionTime, *, market: Market, lake: Lake, as_o
 def decision_tables(market: Market, as_of: datetime) -> MarketTables:
     """Landed rows that were known at `as_of`, normalized in memory; no venue is asked."""
     span = MarketSpan(as_of - LOOK_BACK, as_of + _ESTIMATES_AHEAD, market.span().venues)
-    return normalized_market(_landed_only(market), span).tables.as_known_at(as_of)
+    since = {table: as_of - look_back for table, look_back in _READINGS.items()}
+    return normalized_market(_landed_only(market), span, since=since).tables.as_known_at(as_of)
 
 
 def market_now(market: Market) -> datetime:

@@ -26,6 +26,12 @@ CLOSE_RUN: Mapping[str, str] = {
     "dagster/max_retries": "0",
     "dagster/max_runtime": "1800",
 }
+HOUSEKEEPING_RUN: Mapping[str, str] = {
+    WORK: "housekeeping",
+    "dagster/priority": "-10",
+    "dagster/max_retries": "0",
+    "dagster/max_runtime": "7200",
+}
 GOVERNANCE_RUN: Mapping[str, str] = {
     WORK: "governance",
     "dagster/priority": "10",

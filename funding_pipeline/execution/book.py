@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from funding_pipeline.core.errors import UnknownInstrumentError
 from funding_pipeline.core.trading import Balance, OrderState, PositionState
 from funding_pipeline.execution.market_facts import LegKey, is_finite
-from funding_pipeline.market_data.instruments import parse_symbol
+from funding_pipeline.market_data.instruments import base_of_leg
 
 ZERO = Decimal(0)
 
@@ -76,11 +75,8 @@ class BookState:
 
     def identity(self, key: LegKey) -> tuple[str, Decimal]:
         """Base and multiplier of an instrument; the symbol itself as base where it cannot be read."""
-        try:
-            parsed = parse_symbol(key[1])
-        except UnknownInstrumentError:
-            return key[1], self.multipliers.get(key, Decimal(1))
-        return parsed.base, self.multipliers.get(key, Decimal(str(parsed.multiplier)))
+        base, multiplier = base_of_leg(key[1])
+        return base, self.multipliers.get(key, multiplier)
 
     def collateral_by_currency(self) -> dict[str, Decimal]:
         """Wallets by currency over all venues, in units of the currency; untold wallets are left out."""

@@ -36,8 +36,10 @@ class Resting:
 def resting(journal: Journal, books: Mapping[str, VenueBook], *, is_executing: bool) -> Resting:
     """Orders that rest now. While somebody executes, ours are his. Raises JournalError."""
     foreign, strays, contradictions = [], [], []
-    for order in (order for _, book in sorted(books.items()) for order in book.open_orders):
-        known = None if order.client_order_id is None else journal.intent(order.client_order_id)
+    listed = [order for _, book in sorted(books.items()) for order in book.open_orders]
+    own = journal.own(listed)
+    for order in listed:
+        known = own.get(str(order.client_order_id))
         if known is None:
             foreign.append(order)
         elif not is_executing:

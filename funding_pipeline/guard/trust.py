@@ -86,16 +86,19 @@ def clocks(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
 
 
 def orders(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
-    """Orders that rest although nobody of ours wants them."""
+    """Orders that rest although nobody of ours wants them.
+
+    Ours are those of which the journal has the intent. Others are left alone: what they fill is a position
+    that nothing explains, and stops growth.
+    """
     for order in seen.foreign:
         yield Symptom(
             key=f"foreign order {order.venue} {order.order_id}",
-            severity="critical",
+            severity="warning",
             title=f"{order.venue}: an order that is not ours rests: {order.side} {order.quantity:f} "
             f"{order.symbol} at {_price(order.limit_price)}",
             advice=f"find who else trades on this account of {order.venue} (another bot, a person, a key "
-            "that leaked); cancel it there, change the keys if in doubt, then `resume` in the web UI",
-            action="HALTED",
+            "that leaked); cancel it there, change the keys if in doubt; `halt` stops all trading",
             looks=config.confirming_looks,
         )
     for text in seen.contradictions:
@@ -136,6 +139,20 @@ def positions(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
             action="REDUCING",
             looks=config.confirming_looks,
             numbers={"held": float(one.held), "expected": float(one.expected)},
+        )
+
+
+def unlisted(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
+    """Positions to which no order can be sent: in what is listed no more, or is no perpetual."""
+    for held in (held for held in seen.book().positions if not held.is_listed):
+        yield Symptom(
+            key=f"unlisted {held.venue} {held.symbol}",
+            severity="warning",
+            title=f"{held.venue} {held.symbol}: {held.quantity:f} is held, and no order can be sent to it",
+            advice=f"see at {held.venue} what becomes of it (delisting, delivery, another product), and "
+            "close it there; what hedges it elsewhere stays until it is gone",
+            looks=config.confirming_looks,
+            numbers={"held": float(held.quantity)},
         )
 
 

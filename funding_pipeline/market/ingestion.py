@@ -24,7 +24,8 @@ from funding_pipeline.core.errors import (
     VenueUnavailableError,
 )
 from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES
-from funding_pipeline.market.landing import Landing, Series, Window
+from funding_pipeline.market.landed_files import Window
+from funding_pipeline.market.landing import Landing, Series
 from funding_pipeline.market.snapshots import take_snapshots
 from funding_pipeline.market.windows import by_quarter, covered, final_rows
 from funding_pipeline.market_data.instruments import parse_symbol

@@ -1,33 +1,43 @@
-"""Where rows fetched from venues land: Parquet files that say which period they cover. Append-only.
+"""Where rows fetched from venues land: Parquet files that say which period they cover.
 
 What lives here: writing and reading such files, and what is still missing. What does not: fetching
-(`ingestion`), or the tables made of these rows (`defs`).
+(`ingestion`), the form of a file (`landed_files`), how many there are (`merging`), or the tables made of
+these rows (`defs`).
 
 A file is one series (table, venue, kind, symbol) over one window: `<series>/<start>-<end>.parquet`. It
 is written whole and renamed into place, so a file that is there is complete: an interrupted backfill
-goes on where it stopped. Snapshots (books, terms) are files of one moment.
+goes on where it stopped. Snapshots (books, terms) are files of one moment. When a series has many files they
+are merged.
 """
 
 import hashlib
-import os
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from funding_pipeline.core.errors import MarketDataError, StorageError
 from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES
+from funding_pipeline.market.landed_files import (
+    Part,
+    Window,
+    covered_windows,
+    holding,
+    landed_paths,
+    parts_of,
+    window_of,
+    write_file,
+)
+from funding_pipeline.market.merging import RowSchema, merge_all, merge_some
 
-_STAMP = "%Y%m%dT%H%M%S"
-_FILE = re.compile(r"(\d{8}T\d{6})-(\d{8}T\d{6})\.parquet")
 _ORDINARY = re.compile(r"[A-Z0-9.]*(?:/[A-Z0-9.]+:[A-Z0-9.]+)?")
-_FETCHED_AT = "fetched_at"
 _LONGEST_ESTIMATE = timedelta(hours=24)
-Window = tuple[datetime, datetime]
+_ABANDONED_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -44,12 +54,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Landed:
-    """A file: all rows of `series` in [start, end), as the venue told them at `fetched_at`."""
+    """A file: all rows of `series` in its parts, as the venue stated them when each was fetched."""
 
     series: Series
-    start: datetime
-    end: datetime
-    fetched_at: datetime
+    path: Path
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
@@ -75,13 +84,12 @@ class Landing:
         return gaps
 
     def has_rows_before(self, series: Series, moment: datetime) -> bool:
-        """Whether a file of this series that ends by `moment` has a row."""
-        folder = self._folder(series)
-        paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        ended = (p for p in paths if (window := _window(p)) is not None and window[1] <= moment)
-        for path in ended:
+        """Whether this series has a row of before `moment`."""
+        at = pl.col(RAW_EVENT_TIME[series.table])
+        paths = landed_paths(self._folder(series))
+        for path in (p for p in paths if (window := window_of(p)) is not None and window[0] < moment):
             try:
-                if pl.scan_parquet(path).select(pl.len()).collect().item():
+                if pl.scan_parquet(path).filter(at < moment).select(pl.len()).collect().item():
                     return True
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise self._broken([path], error) from error
@@ -91,60 +99,104 @@ class Landing:
         self, series: Series, rows: pl.DataFrame, *, start: datetime, end: datetime, fetched_at: datetime
     ) -> None:
         """Keep `rows` as all there is in [start, end); raises StorageError and leaves no half file."""
-        schema = RAW_TABLES[series.table]
+        schema, folder = RAW_TABLES[series.table], self._folder(series)
         frame = rows.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-        path = self._folder(series) / f"{start:{_STAMP}}-{end:{_STAMP}}.parquet"
-        half = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            stamp = {_FETCHED_AT: fetched_at.isoformat()}
-            frame.write_parquet(half, compression="zstd", compression_level=1, metadata=stamp)
-            half.replace(path)
+            folder.mkdir(parents=True, exist_ok=True)
+            with holding(self.folder, alone=False):
+                write_file(folder, frame, [Part(start, end, fetched_at)])
         except OSError as error:
-            half.unlink(missing_ok=True)
-            raise StorageError(
-                f"{path}: cannot be written ({error.strerror or error}); nothing is lost"
-            ) from error
+            reason = error.strerror or error
+            raise StorageError(f"{folder}: cannot be written ({reason}); nothing is lost") from error
+        merge_some(self.folder, folder, schema, moment=RAW_EVENT_TIME[series.table])
+
+    def rewrite(self, file: Landed, rows: Mapping[Part, pl.DataFrame]) -> bool:
+        """Put `rows` in the place of what a file had of these parts, at once; False where it has been merged.
+
+        Raises StorageError, and the file is as it was.
+        """
+        schema, at = RAW_TABLES[file.series.table], pl.col(RAW_EVENT_TIME[file.series.table])
+        frames = [rows[part].select(pl.col(n).cast(dtype) for n, dtype in schema.items()) for part in rows]
+        try:
+            with holding(self.folder, alone=True):
+                if not file.path.exists():
+                    return False
+                kept = self._scan([file.path], schema)
+                for part in rows:
+                    kept = kept.filter(~at.is_between(part.start, part.end, closed="left"))
+                if len(rows) < len(file.parts):
+                    frames.insert(0, kept.collect())
+                write_file(file.path.parent, pl.concat(frames), file.parts)
+        except OSError as error:
+            raise StorageError(f"{file.path}: cannot be written ({error.strerror or error})") from error
+        return True
+
+    def merge(self) -> int:
+        """Merge the files of every series into one per quarter; returns how many files have gone.
+
+        What writers that were killed have left half done goes too.
+        """
+        for half in self.folder.glob("*/*/*/*/.*.part"):
+            with suppress(FileNotFoundError):
+                if time.time() - half.stat().st_mtime > _ABANDONED_SECONDS:
+                    half.unlink()
+        gone = 0
+        for folder in sorted({path.parent for path in self.folder.glob("*/*/*/*/*.parquet")}):
+            table = folder.relative_to(self.folder).parts[0]
+            if table not in RAW_TABLES:
+                continue
+            try:
+                gone += merge_all(self.folder, folder, RAW_TABLES[table], moment=RAW_EVENT_TIME[table])
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise self._broken(landed_paths(folder), error) from error
+        return gone
 
     def read(self, table: str, *, venues: Iterable[str], start: datetime, end: datetime) -> pl.DataFrame:
         """Rows of `table` with `start <= event time < end`, without repeats, by instrument and time."""
-        schema = dict(RAW_TABLES[table])
-        paths = [path for venue in venues for path in self._files(table, venue, start=start, end=end)]
-        if not paths:
-            return pl.DataFrame(schema=schema)
-        moment = pl.col(RAW_EVENT_TIME[table])
-        lazy = pl.concat([self._scan(path, schema) for path in paths])
-        inside = lazy.filter(moment.is_between(start, end, closed="left") | moment.is_null())
-        order = [name for name in ("venue", "symbol", "kind", RAW_EVENT_TIME[table], "id") if name in schema]
-        try:
-            return inside.unique(maintain_order=True).sort(order, maintain_order=True).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise self._broken(paths, error) from error
-
-    def landed(self, table: str, venue: str, kind: str, *, hours: int = 1) -> Iterator[Landed]:
-        """Every file of a kind of series, by name; files without rows are left out."""
-        for path in sorted(self._folder(Series(table, venue, "", kind, hours)).glob("*/*.parquet")):
+        schema = RAW_TABLES[table]
+        with holding(self.folder, alone=False):
+            paths = [path for venue in venues for path in self._files(table, venue, start=start, end=end)]
+            if not paths:
+                return pl.DataFrame(schema=dict(schema))
+            moment = pl.col(RAW_EVENT_TIME[table])
+            inside = self._scan(paths, schema).filter(
+                moment.is_between(start, end, closed="left") | moment.is_null()
+            )
+            names = ("venue", "symbol", "kind", RAW_EVENT_TIME[table], "id")
+            order = [name for name in names if name in schema]
             try:
-                window, told = _window(path), pl.read_parquet_metadata(path)
-                symbols = pl.read_parquet(path, columns=["symbol"], n_rows=1)["symbol"].to_list()
+                return inside.unique(maintain_order=True).sort(order, maintain_order=True).collect()
             except (pl.exceptions.PolarsError, OSError) as error:
-                raise self._broken([path], error) from error
-            if window is not None and symbols:
-                series = Series(table, venue, symbols[0], kind, hours)
-                yield Landed(series, *window, datetime.fromisoformat(told[_FETCHED_AT]))
+                raise self._broken(paths, error) from error
+
+    def landed(self, table: str, venue: str, kind: str, *, hours: int = 1) -> list[Landed]:
+        """Every file of a kind of series, by name; files without rows are left out."""
+        found = []
+        with holding(self.folder, alone=False):
+            for path in sorted(self._folder(Series(table, venue, "", kind, hours)).glob("*/*.parquet")):
+                try:
+                    symbols = pl.read_parquet(path, columns=["symbol"], n_rows=1)["symbol"].to_list()
+                    parts = parts_of(path)
+                except (pl.exceptions.PolarsError, OSError) as error:
+                    raise self._broken([path], error) from error
+                if parts and symbols:
+                    found.append(Landed(Series(table, venue, symbols[0], kind, hours), path, parts))
+        return found
 
     def fingerprint(self, *, start: datetime, end: datetime) -> str:
-        """Changes when a file that touches [start, end) comes, goes or has other content."""
+        """Changes when a row with an event in [start, end) comes, goes or changes; merging changes no row."""
         digest = hashlib.sha256()
-        for path in sorted(self.folder.glob("*/*/*/*/*.parquet")):
-            window = _window(path)
-            if window is not None and window[0] < end and window[1] > start:
-                digest.update(str(path.relative_to(self.folder)).encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        for path in sorted(self.folder.glob("*/*")):
+            table, venue = path.relative_to(self.folder).parts
+            if table in RAW_TABLES:
+                rows = self.read(table, venues=[venue], start=start, end=end)
+                digest.update(
+                    f"{table} {venue} {rows.height} {rows.hash_rows().cast(pl.Int128).sum()}".encode()
+                )
         return digest.hexdigest()
 
-    def _scan(self, path: Path, schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.LazyFrame:
-        return pl.scan_parquet(path, schema=schema, missing_columns="insert")
+    def _scan(self, paths: list[Path], schema: RowSchema) -> pl.LazyFrame:
+        return pl.scan_parquet(paths, schema=schema, missing_columns="insert")
 
     def _broken(self, paths: list[Path], error: Exception) -> MarketDataError:
         """Name the file that cannot be read; the mend is to fetch its window again."""
@@ -159,15 +211,18 @@ class Landing:
         """Files that may hold events of [start, end): an estimate is observed before it comes true."""
         found = []
         for path in sorted((self.folder / table / venue).glob("*/*/*.parquet")):
-            window = _window(path)
+            window = window_of(path)
             if window is not None and window[0] < end and window[1] > start - _LONGEST_ESTIMATE:
                 found.append(path)
         return found
 
     def _windows(self, series: Series) -> list[Window]:
-        folder = self._folder(series)
-        paths = folder.iterdir() if folder.is_dir() else ()
-        return [window for path in paths if (window := _window(path)) is not None]
+        with holding(self.folder, alone=False):
+            paths = landed_paths(self._folder(series))
+            try:
+                return [window for path in paths for window in covered_windows(path)]
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise self._broken(paths, error) from error
 
     def _folder(self, series: Series) -> Path:
         kind = series.kind if series.hours == 1 else f"{series.kind}-{series.hours}h"
@@ -177,14 +232,6 @@ class Landing:
         if former.name != folder.name and former.is_dir() and not folder.exists():
             _take_over(former, folder, series.symbol)
         return folder
-
-
-def _window(path: Path) -> Window | None:
-    match = _FILE.fullmatch(path.name)
-    if match is None:
-        return None
-    first, last = (datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) for stamp in match.groups())
-    return first, last
 
 
 def _take_over(former: Path, folder: Path, symbol: str) -> None:

@@ -8,8 +8,11 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
+
 from funding_pipeline.core.errors import StorageError, UnknownInstrumentError, VenueError
 from funding_pipeline.market.ingestion import HISTORY, IngestReport, Progress, first_error, rows_of
+from funding_pipeline.market.landed_files import Part
 from funding_pipeline.market.landing import Landing
 from funding_pipeline.venues.dialect import VenueDialect
 from funding_pipeline.venues.public import PublicGateway
@@ -21,7 +24,7 @@ def replay(
 ) -> IngestReport:
     """Rewrite every landed window of history from the archive in `bodies`; a window fails by name.
 
-    A window whose bodies are missing keeps the rows it had.
+    A window whose bodies are missing keeps the rows it had; of a merged file each window is asked as it was.
     """
     report = IngestReport()
 
@@ -40,7 +43,7 @@ async def _venue(
     dialect: VenueDialect, bodies: Path, landing: Landing, report: IngestReport, progress: Progress
 ) -> None:
     lengths = (1,) if dialect.candles_kept is None else (1, dialect.coarse_hours)
-    windows = [
+    files = [
         found
         for table, kinds in HISTORY.items()
         for kind in kinds
@@ -49,17 +52,16 @@ async def _venue(
     ]
     connection = ArchiveConnection(bodies)
     async with PublicGateway(dialect, connection) as gateway:
-        for done, window in enumerate(windows, start=1):
-            connection.work_at(int(window.fetched_at.timestamp() * 1000))
-            try:
-                rows = await rows_of(gateway, window.series, window.start, window.end)
-            except (VenueError, UnknownInstrumentError) as error:
-                report.problems.append(str(error))
-                progress(dialect.name, done, len(windows))
-                continue
-            landing.write(
-                window.series, rows, start=window.start, end=window.end, fetched_at=window.fetched_at
-            )
-            report.series += 1
-            report.rows += rows.height
-            progress(dialect.name, done, len(windows))
+        for done, file in enumerate(files, start=1):
+            rows: dict[Part, pl.DataFrame] = {}
+            for part in file.parts:
+                connection.work_at(int(part.fetched_at.timestamp() * 1000))
+                try:
+                    rows[part] = await rows_of(gateway, file.series, part.start, part.end)
+                except (VenueError, UnknownInstrumentError) as error:
+                    report.problems.append(str(error))
+            if rows and not landing.rewrite(file, rows):
+                report.problems.append(f"{dialect.name}: {file.path.name} was merged meanwhile: replay again")
+            report.series += len(rows)
+            report.rows += sum(frame.height for frame in rows.values())
+            progress(dialect.name, done, len(files))

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from funding_pipeline.market.landing import Series, Window
+from funding_pipeline.market.landed_files import Window
+from funding_pipeline.market.landing import Series
 
 _RATE_TOLD_WITHIN = timedelta(hours=1)
 

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -71,6 +72,15 @@ def parse_symbol(symbol: str) -> PerpetualSymbol:
         raise UnknownInstrumentError(f"symbol {symbol!r}: settles in {settle}, neither base nor quote")
     base, multiplier = _resolve_multiplier(quoted)
     return PerpetualSymbol(base, multiplier, quote, settle, "linear" if settle == quote else "inverse")
+
+
+def base_of_leg(symbol: str) -> tuple[str, Decimal]:
+    """Base and multiplier of whatever an account holds; the symbol itself where it is no perpetual."""
+    try:
+        parsed = parse_symbol(symbol)
+    except UnknownInstrumentError:
+        return symbol, Decimal(1)
+    return parsed.base, Decimal(str(parsed.multiplier))
 
 
 def _resolve_multiplier(quoted: str) -> tuple[str, float]:

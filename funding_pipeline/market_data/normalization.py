@@ -9,11 +9,11 @@ settlement; a candle when it has closed; everything else when it was observed.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
-from funding_pipeline.core.market import RAW_TABLES, Market, MarketSpan
+from funding_pipeline.core.market import Market, MarketSpan
 from funding_pipeline.core.tables import (
     ESTIMATED_FUNDING,
     MARK,
@@ -184,15 +184,21 @@ class NormalizedMarket:
     refused_symbols: Mapping[str, str]
 
 
-def normalized_market(market: Market, span: MarketSpan | None = None) -> NormalizedMarket:
-    """Read and normalize a market at once, in memory; `span`: a part of it, by default the whole."""
-    span = span or market.span()
+def normalized_market(
+    market: Market, span: MarketSpan | None = None, *, since: Mapping[str, datetime] | None = None
+) -> NormalizedMarket:
+    """Read and normalize a market at once, in memory; `span`: a part of it, by default the whole.
+
+    `since`: raw tables of which only rows from a later moment on are wanted.
+    """
+    span, since = span or market.span(), since or {}
     frames: dict[str, pl.DataFrame] = {}
     refused: list[pl.DataFrame] = []
     series = REFUSED_SERIES.empty()
     terms = market.read("instrument_terms", venues=span.venues, start=span.start, end=span.end)
-    for raw_name in RAW_TABLES:
-        raw = market.read(raw_name, venues=span.venues, start=span.start, end=span.end)
+    for raw_name in dict.fromkeys(made.raw for made in MADE_FROM_RAW.values()):
+        start = max(span.start, since.get(raw_name, span.start))
+        raw = market.read(raw_name, venues=span.venues, start=start, end=span.end)
         if raw_name == "funding_rates":
             series = refused_series(settled_funding(raw))
         for name, made in MADE_FROM_RAW.items():

@@ -5,7 +5,7 @@ The gate reads state, verdict, lock and unresolved intents in the transaction th
 a halt that has been committed is never overlooked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, get_args
@@ -137,6 +137,21 @@ class OrderJournal(LockJournal):
         """The intent of that id and what is known of it, or None."""
         with self._read() as connection:
             return _find(connection, client_order_id)
+
+    def own(self, orders: Iterable[OrderState]) -> Mapping[str, IntentRecord]:
+        """Which of `orders` are ours, by client order id: the journal has their intent, for that instrument.
+
+        The form of an id proves nothing: another program may use the same."""
+        asked = {o.client_order_id: o for o in orders if o.client_order_id is not None}
+        with self._read() as connection:
+            found = {key: _find(connection, key) for key in asked}
+        return {
+            key: record
+            for key, record in found.items()
+            if record is not None
+            and (record.intent.request.venue, record.intent.request.symbol)
+            == (asked[key].venue, asked[key].symbol)
+        }
 
     def unresolved(self, *, venue: str | None = None, symbol: str | None = None) -> tuple[IntentRecord, ...]:
         """Intents that are pending or unknown, in the order in which they were written."""

@@ -168,6 +168,7 @@ def statement(seat: Seat, account: Account) -> Json:
             for position in exchange.positions(account)
         ],
         "orders": [{**asdict(order), "left": order.left} for order in exchange.orders(account)],
+        "conditional": [asdict(order) for order in account.conditional.values()],
     }
 
 

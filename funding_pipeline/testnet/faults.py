@@ -16,6 +16,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from funding_pipeline.core.errors import TestnetError
+from funding_pipeline.core.trading import MarginMode, Side
+from funding_pipeline.testnet.account_faults import ACCOUNT_KINDS, account_of, begin, end
+from funding_pipeline.testnet.answer_shapes import ORDER_ENTRY, SHAPES, reshape
 from funding_pipeline.testnet.engine.values import Rejected
 from funding_pipeline.testnet.http import Answer
 from funding_pipeline.testnet.testnet import Seat, Testnet
@@ -29,6 +32,7 @@ REQUEST_KINDS = (
     "garbage",
     "duplicate",
     "venue_gone",
+    *SHAPES,
 )
 VENUE_KINDS = (
     "partial_then_halt",
@@ -38,17 +42,23 @@ VENUE_KINDS = (
     "interval_change",
     "delist",
     "adl",
+    *ACCOUNT_KINDS,
 )
 STATUSES = (403, 418, 429, 451, 500, 502, 503, 504)
+NEED_A_SYMBOL = frozenset(VENUE_KINDS) - {"stale_prices", "clock_skew", "unified_account"}
 _GARBAGE = "<html><body>upstream is being maintained</body></html>"
 
 
 class Rule(BaseModel):
-    """One fault. `path` is part of a path; None and empty mean any. `count`: how often at most.
+    """One fault. `path` is part of a path, `asked` of what is sent with it (query and body); None and empty
+    mean any. `count`: how often at most.
 
     Parameters by kind. latency: `latency_ms`; status: `status`, `retry_after` (s), `body`; garbage: `body`;
     stale_prices: `seconds`; clock_skew: `skew_ms`; interval_change: `symbol`, `hours`, `rate`; delist, halt:
-    `symbol`; partial_then_halt: `symbol`, `fraction`; adl: `account`, `symbol`, `quantity`, `price`.
+    `symbol`; partial_then_halt, refused_after_fill: `symbol`, `fraction`; adl: `account`, `symbol`,
+    `quantity`, `price`; delisted_position: `symbol`. Of an `account` (None: the venue's first):
+    foreign_order: `symbol`, `side`, `conditional`, `has_id`; leverage_change: `symbol`, `leverage`,
+    `margin_mode`, `hedge_mode`; hand_position: `symbol`, `side` (None: closes), `quantity`; unified_account.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -56,6 +66,7 @@ class Rule(BaseModel):
     kind: str
     venue: str | None = None
     path: str = ""
+    asked: str = ""
     method: str | None = None
     probability: float = Field(default=1.0, ge=0, le=1)
     count: int | None = Field(default=None, ge=1)
@@ -73,6 +84,12 @@ class Rule(BaseModel):
     fraction: Decimal = Field(default=Decimal("0.5"), gt=0, lt=1)
     quantity: Decimal | None = Field(default=None, gt=0)
     price: Decimal | None = Field(default=None, gt=0)
+    side: Side | None = None
+    conditional: bool = False
+    has_id: bool = True
+    leverage: int | None = Field(default=None, ge=1)
+    margin_mode: MarginMode | None = None
+    hedge_mode: bool | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "Rule":
@@ -82,31 +99,33 @@ class Rule(BaseModel):
             raise ValueError(f"status {self.status} is none of {', '.join(map(str, STATUSES))}")
         if self.kind in VENUE_KINDS and self.venue is None:
             raise ValueError(f"venue is needed for {self.kind}")
-        needs_symbol = self.kind in ("partial_then_halt", "halt", "interval_change", "delist", "adl")
-        if needs_symbol and self.symbol is None:
+        if self.kind in NEED_A_SYMBOL and self.symbol is None:
             raise ValueError(f"symbol is needed for {self.kind}")
         if self.kind == "adl" and self.account is None:
             raise ValueError("account is needed for adl")
         return self
 
-    def is_about(self, venue: str, method: str, path: str) -> bool:
+    def is_about(self, venue: str, method: str, path: str, asked: str) -> bool:
         """Whether a request is one that the rule may strike."""
         return (
             self.kind in REQUEST_KINDS
             and self.venue in (None, venue)
             and self.method in (None, method)
             and self.path in path
+            and self.asked in asked
+            and (self.kind != "silent_ack" or (method == "POST" and ORDER_ENTRY.get(venue, "-") in path))
         )
 
 
 @dataclass
 class Standing:
-    """A rule at work: `seen` requests were about it, `hits` of them struck."""
+    """A rule at work: `seen` requests were about it, `hits` of them struck. `order_id`: what it has made."""
 
     fault_id: str
     rule: Rule
     seen: int = 0
     hits: int = 0
+    order_id: int | None = None
 
     def strikes(self) -> bool:
         """Whether it strikes the request at hand; counts it."""
@@ -174,6 +193,16 @@ class Fired:
         found = next((rule for rule in self.rules if rule.kind == "garbage"), None)
         return None if found is None else (_GARBAGE if found.body is None else found.body).encode()
 
+    @property
+    def hides_order(self) -> bool:
+        """The answer has lost what it was about."""
+        return self._has("null_answer", "silent_ack")
+
+    def reshaped(self, answer: Answer) -> Answer:
+        """The answer in the shape that strikes, the first where there are several."""
+        kind = next((rule.kind for rule in self.rules if rule.kind in SHAPES), None)
+        return answer if kind is None else reshape(answer, kind)
+
     def answer(self) -> Answer:
         """The answer of a `status` fault."""
         rule = next(rule for rule in self.rules if rule.kind == "status")
@@ -205,7 +234,7 @@ class FaultDesk:
         self._made += 1
         standing = Standing(f"fault-{self._made}", rule)
         if rule.kind in VENUE_KINDS:
-            self._begin(rule)
+            self._begin(standing)
             standing.seen = standing.hits = 1
         self._standing[standing.fault_id] = standing
         return standing.shown()
@@ -220,12 +249,12 @@ class FaultDesk:
             raise TestnetError(f"fault {fault_id!r} is none of {', '.join(self._standing) or '(none)'}")
         ended = [fault_id] if fault_id is not None else [*self._standing]
         for name in ended:
-            self._end(self._standing.pop(name).rule)
+            self._end(self._standing.pop(name))
         return len(ended)
 
-    def fire(self, venue: str, method: str, path: str) -> Fired:
-        """What strikes this request."""
-        about = [s for s in self._standing.values() if s.rule.is_about(venue, method, path)]
+    def fire(self, venue: str, method: str, path: str, asked: str = "") -> Fired:
+        """What strikes this request. `asked`: its query and body."""
+        about = [s for s in self._standing.values() if s.rule.is_about(venue, method, path, asked)]
         return Fired([standing.rule for standing in about if standing.strikes()])
 
     def dump(self) -> dict[str, Any]:
@@ -243,13 +272,17 @@ class FaultDesk:
         loaded = [Standing(**{**item, "rule": Rule.model_validate(item["rule"])}) for item in values["rules"]]
         self._standing = {standing.fault_id: standing for standing in loaded}
 
-    def _begin(self, rule: Rule) -> None:
+    def _begin(self, standing: Standing) -> None:
+        rule = standing.rule
         seat = self._testnet.seat(str(rule.venue))
         try:
             seat.exchange.advance()
             if rule.symbol is not None:
                 seat.exchange.instrument(rule.symbol)
-            self._strike(rule, seat)
+            if rule.kind in ACCOUNT_KINDS:
+                standing.order_id = begin(rule, seat)
+            else:
+                self._strike(rule, seat)
         except Rejected as error:
             raise TestnetError(f"{rule.kind}: {error.message}") from error
 
@@ -271,15 +304,18 @@ class FaultDesk:
             self._deleverage(rule, seat, symbol)
 
     def _deleverage(self, rule: Rule, seat: Seat, symbol: str) -> None:
-        found = next((a for a in seat.exchange.accounts() if a.account_id == rule.account), None)
-        if found is None:
-            raise TestnetError(f"account {rule.account!r} is not on {seat.venue}")
-        seat.exchange.deleverage(found, symbol, quantity=rule.quantity, price=rule.price)
+        seat.exchange.deleverage(
+            account_of(seat, rule.account), symbol, quantity=rule.quantity, price=rule.price
+        )
 
-    def _end(self, rule: Rule) -> None:
+    def _end(self, standing: Standing) -> None:
+        rule = standing.rule
         if rule.kind not in VENUE_KINDS:
             return
         seat = self._testnet.seat(str(rule.venue))
+        if rule.kind in ACCOUNT_KINDS:
+            end(rule, seat, standing.order_id)
+            return
         now = seat.exchange.now()
         if rule.kind == "stale_prices":
             seat.quotes.end_freezes(now)

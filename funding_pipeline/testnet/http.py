@@ -22,6 +22,11 @@ class Request:
     body: bytes
     headers: Mapping[str, str]  # case-insensitive
 
+    @property
+    def sent(self) -> str:
+        """Query and body as text."""
+        return f"{self.raw_query} {self.body.decode('utf-8', 'replace')}"
+
     def json(self) -> Any:
         """The body as JSON; raises Rejected("bad_request") when it is none."""
         try:

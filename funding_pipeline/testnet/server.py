@@ -130,7 +130,7 @@ class TestnetServer:
         return await self._serve(request, asked, seat)
 
     async def _serve(self, request: web.BaseRequest, asked: Request, seat: Seat) -> web.StreamResponse:
-        fired = self.faults.fire(seat.venue, asked.method, asked.path)
+        fired = self.faults.fire(seat.venue, asked.method, asked.path, asked.sent)
         if fired.delay_ms:
             await asyncio.sleep(fired.delay_ms / 1000)
         if fired.is_dropped:
@@ -141,6 +141,7 @@ class TestnetServer:
         answer = self._answer(asked, seat)
         if fired.is_doubled:
             self._answer(asked, seat)
+        answer = fired.reshaped(answer)
         is_read = asked.method == "GET" or asked.path in _READS_BY_POST
         if not is_read or fired.is_any or _counters(seat) != before:
             await self.state.save(self.testnet, self.faults, venue=seat.venue)

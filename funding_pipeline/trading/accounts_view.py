@@ -21,6 +21,7 @@ class AccountsView:
         self._gateways = gateways
         self._legs = tuple(legs)
         self._held: dict[Key, Decimal] = {}
+        self._unread: dict[Key, str] = {}
         self._assumed: dict[Key, Decimal] = {}
         self._read: set[str] = set()
         self._prepared: set[str] = set()
@@ -40,19 +41,28 @@ class AccountsView:
             return
         try:
             await self._prepare(venue, gateway)
-            positions = await gateway.positions()
+            found = await gateway.read_positions()
             self._open[venue] = await gateway.open_orders()
         except FundingPipelineError as error:
             self.down[venue] = str(error)
             return
         self.down.pop(venue, None)
         self._held = {key: held for key, held in self._held.items() if key[0] != venue}
-        self._held.update({(venue, position.symbol): position.quantity for position in positions})
+        self._held.update({(venue, position.symbol): position.quantity for position in found.held})
+        self._unread = {key: why for key, why in self._unread.items() if key[0] != venue}
+        self._unread.update({(venue, symbol): why for symbol, why in found.unread.items()})
         self._read.add(venue)
 
     def held(self, key: Key) -> Decimal | None:
-        """Signed, quoted base units; None while the venue was never read and nothing is assumed."""
+        """Signed, quoted base units. None while the venue was never read and nothing is assumed, and for a
+        position that cannot be read."""
+        if key in self._unread:
+            return None
         return self._held.get(key, ZERO) if key[0] in self._read else self._assumed.get(key)
+
+    def unread(self, key: Key) -> str:
+        """Why it is not known what is held; empty where it is, or where the venue is not read."""
+        return self._unread.get(key, "")
 
     def assume(self, key: Key, held: Decimal) -> None:
         """What a venue that was never read is taken to hold; reading it replaces that."""
@@ -63,18 +73,10 @@ class AccountsView:
         """A fill that an order's answer told, signed: until the venue is read again it counts."""
         self._held[key] = self._held.get(key, ZERO) + filled
 
-    def strays(self) -> tuple[OrderState, ...]:
-        """Resting orders with ids of our form, on venues that were read, by venue, symbol and id."""
-        found = [
-            order
-            for venue, orders in self._open.items()
-            if venue not in self.down
-            for order in orders
-            if order.client_order_id is not None
-        ]
-        return tuple(
-            sorted(found, key=lambda order: (order.venue, order.symbol, order.client_order_id or ""))
-        )
+    def resting(self) -> tuple[OrderState, ...]:
+        """Orders that rest on venues that were read, ours and others, by venue, symbol and id."""
+        found = (order for venue, orders in self._open.items() if venue not in self.down for order in orders)
+        return tuple(sorted(found, key=lambda order: (order.venue, order.symbol, order.order_id)))
 
     def unplanned(self) -> tuple[Key, ...]:
         """Positions in instruments that are no legs."""

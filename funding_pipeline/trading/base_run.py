@@ -96,6 +96,8 @@ class BaseRun:
     def _block(self, leg: LegVerdict, mode: Mode) -> str:
         """Why orders of the kind that the leg would need are not sent any more in this run."""
         key = (leg.target.venue, leg.target.symbol)
+        if self._tools.market.is_unlisted(leg.target):
+            return self._tools.market.refused(leg.target)
         held = self._tools.accounts.held(key) or ZERO
         reduces = mode in ("reduce", "flatten") or (leg.allowed - held) * held < 0
         return self._blocked.get((key, reduces), "")

@@ -114,7 +114,9 @@ class CarryingOut:
         resting and that are not, the end is asked for."""
         tools = self._tools
         resting = {str(order.client_order_id): order for order in self._resting()}
-        resting |= {str(order.client_order_id): order for order in tools.accounts.strays()}
+        listed = tools.accounts.resting()
+        own = self._journal.own(listed)
+        resting |= {str(o.client_order_id): o for o in listed if o.client_order_id in own}
         touched = set()
         for _, order in sorted(resting.items()):
             key = (order.venue, order.symbol)
@@ -283,6 +285,11 @@ class CarryingOut:
             return "the outcome of an order is unknown"
         if key[0] in self._tools.accounts.down:
             return self._tools.accounts.down[key[0]]
+        target = next(leg.target for leg in run.legs if _key(leg) == key)
+        if self._tools.market.is_unlisted(target):
+            return f"{self._tools.market.refused(target)}: close it at {key[0]} itself"
+        if self._tools.accounts.unread(key):
+            return self._tools.accounts.unread(key)
         if run.is_given_up:
             return "given up"
         if run.base not in self._results:

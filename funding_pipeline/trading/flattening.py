@@ -11,7 +11,7 @@ from hashlib import sha256
 from funding_pipeline.core.errors import FundingPipelineError
 from funding_pipeline.core.governance import LegVerdict, RiskVerdict, TargetPosition
 from funding_pipeline.execution.slicing import ZERO
-from funding_pipeline.market_data.instruments import parse_symbol
+from funding_pipeline.market_data.instruments import base_of_leg
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.trading.orders import Key
 from funding_pipeline.venues.private import PrivateGateway
@@ -25,7 +25,8 @@ async def closing_verdict(
     now: datetime,
     lasts: timedelta,
 ) -> RiskVerdict:
-    """Legs: every position held, and every instrument with an unresolved intent; allowed: zero.
+    """Legs: every position held, in whatever it is, and every instrument with an unresolved intent; allowed:
+    zero.
 
     A venue that cannot be read contributes the instruments that the journal knows of: its positions are
     not known to be flat. Its id is a function of time, reason and legs.
@@ -33,7 +34,9 @@ async def closing_verdict(
     prices: dict[Key, Decimal] = {}
     for venue, gateway in sorted(gateways.items()):
         try:
-            for held in await gateway.positions():
+            found = await gateway.read_positions()
+            prices.update({(venue, symbol): ZERO for symbol in found.unread})
+            for held in found.held:
                 prices[venue, held.symbol] = held.mark_price or held.entry_price or ZERO
         except FundingPipelineError:
             prices.update(_known_to(journal, venue))
@@ -56,8 +59,7 @@ async def closing_verdict(
 
 def _closing(key: Key, price: Decimal) -> LegVerdict:
     venue, symbol = key
-    parsed = parse_symbol(symbol)
-    target = TargetPosition(venue, symbol, parsed.base, Decimal(str(parsed.multiplier)), ZERO, price)
+    target = TargetPosition(venue, symbol, *base_of_leg(symbol), ZERO, price)
     return LegVerdict(target, "pass", ZERO)
 
 

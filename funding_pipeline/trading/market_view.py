@@ -44,6 +44,7 @@ class MarketView:
         self._terms = load_venue_terms() if terms is None else terms
         self._rules: dict[Key, SizeRules] = {}
         self._refused: dict[Key, str] = {}
+        self._unlisted: set[Key] = set()
         self._settlements: dict[str, tuple[SettlementTimes, ...]] = {}
         self._read_at: dict[str, datetime] = {}
         self._quotes: dict[Key, tuple[Quote, datetime]] = {}
@@ -74,6 +75,10 @@ class MarketView:
     def refused(self, target: TargetPosition) -> str:
         """Why there are no rules."""
         return self._refused.get((target.venue, target.symbol), "its terms are not known")
+
+    def is_unlisted(self, target: TargetPosition) -> bool:
+        """Whether the venue's list has no such instrument: no order in it can be sent at all."""
+        return (target.venue, target.symbol) in self._unlisted
 
     def is_clear(self, venue: str, *, lead_seconds: float = 0) -> bool:
         """Whether no settlement window of the venue is open, nor begins within the lead."""
@@ -117,10 +122,12 @@ class MarketView:
                 if target.symbol not in listed:
                     raise UnknownInstrumentError(f"{venue}: {target.symbol} is not listed")
                 self._rules[key] = SizeRules.of(listed[target.symbol], target.multiplier)
+                self._unlisted.discard(key)
                 tradable.append(target.symbol)
             except UnknownInstrumentError as error:
                 self._rules.pop(key, None)
                 self._refused[key] = str(error)
+                self._unlisted.add(key)
         if tradable:
             self._settlements[venue] = _times(await gateway.estimated_funding(tradable), self._window(venue))
 

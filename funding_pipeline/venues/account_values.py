@@ -3,7 +3,11 @@
 What lives here: conversions, also of an order's quantity into contracts. What does not: calls (`private`).
 """
 
+import json
+import re
+from collections.abc import Mapping
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 from funding_pipeline.core.errors import OrderRejectedError, VenueAnswerError
@@ -30,6 +34,7 @@ _STATUSES: dict[str, OrderStatus] = {
     "expired": "cancelled",
     "rejected": "rejected",
 }
+_NATIVE = re.compile(r"^(?P<base>[^/_:-]+)[-_/]?(?P<quote>USDT|USDC)(?:-SWAP)?$")
 _NO_CURRENCY = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
 
 
@@ -57,29 +62,37 @@ def contracts(request: OrderRequest, terms: InstrumentTerms) -> Decimal:
 
 
 def balances(dialect: VenueDialect, answer: Json) -> tuple[Balance, ...]:
-    """Currencies of ccxt's fetch_balance in which there is something."""
+    """Currencies of ccxt's fetch_balance in which there is something, or it is not stated what."""
     accounts = {
         currency: account
         for currency, account in answer.items()
         if currency not in _NO_CURRENCY and isinstance(account, dict)
     }
     told = (dialect.balance(currency, account, answer) for currency, account in sorted(accounts.items()))
-    return tuple(balance for balance in told if balance.wallet or balance.equity or balance.free)
+    return tuple(balance for balance in told if not _is_empty(balance))
 
 
-def position(dialect: VenueDialect, row: Json, market: Json | None) -> PositionState | None:
-    """A position; None where it is flat or of a market that this system does not read."""
-    counted = decimal_of(row.get("contracts"))
-    if market is None or not counted:
+def _is_empty(balance: Balance) -> bool:
+    stated = [value for value in (balance.wallet, balance.equity, balance.free) if value is not None]
+    return bool(stated) and not any(stated)
+
+
+def position(dialect: VenueDialect, row: Json, markets: Mapping[str, Json]) -> PositionState | None:
+    """A position; None where it is flat. VenueAnswerError where its size is not stated."""
+    name = str(row.get("symbol"))
+    amount, market = dialect.position_amount(row), markets.get(name)
+    if amount is None:
+        raise VenueAnswerError(f"{dialect.name}: position of {name}: its size is not stated")
+    if not amount:
         return None
-    quantity = abs(counted) * _size(dialect, market)
-    mode = row.get("marginMode")
+    size = None if market is None or not dialect.serves(market) else _size_or_none(market)
+    mark, mode = decimal_of(row.get("markPrice")) or None, row.get("marginMode")
     return PositionState(
         venue=dialect.name,
-        symbol=str(market["symbol"]),
-        quantity=-quantity if row.get("side") == "short" else quantity,
-        entry_price=decimal_of(row.get("entryPrice")),
-        mark_price=decimal_of(row.get("markPrice")),
+        symbol=name if market is not None else perpetual_symbol(name),
+        quantity=_in_coins(row, amount, mark) if size is None else amount * size,
+        entry_price=decimal_of(row.get("entryPrice")) or None,
+        mark_price=mark,
         liquidation_price=decimal_of(row.get("liquidationPrice")) or None,
         unrealised_pnl=decimal_of(row.get("unrealizedPnl")),
         initial_margin=decimal_of(row.get("initialMargin")),
@@ -87,23 +100,45 @@ def position(dialect: VenueDialect, row: Json, market: Json | None) -> PositionS
         leverage=decimal_of(row.get("leverage")),
         margin_mode=mode if mode in ("cross", "isolated") else None,
         adl_rank=dialect.adl_rank(row),
+        is_listed=size is not None,
     )
 
 
-def order_state(dialect: VenueDialect, row: Json, market: Json) -> OrderState:
-    """An order as the venue tells it whole; VenueAnswerError where status, side or quantity are missing."""
-    status = _STATUSES.get(str(row.get("status")))
+def perpetual_symbol(native: str) -> str:
+    """The symbol that a perpetual had while it was listed (`XYZUSDT`, `XYZ-USDT-SWAP`, `XYZ_USDT`); what is
+    spelled otherwise stays as it is."""
+    match = _NATIVE.match(native)
+    return native if match is None else f"{match['base']}/{match['quote']}:{match['quote']}"
+
+
+def _in_coins(row: Json, amount: Decimal, mark: Decimal | None) -> Decimal:
+    notional = decimal_of(row.get("notional"))
+    return amount if not notional or mark is None else abs(notional / mark).copy_sign(amount)
+
+
+def order_state(
+    dialect: VenueDialect, row: Json, market: Json, *, unless_known: OrderStatus | None = None
+) -> OrderState:
+    """An order as the venue states it; VenueAnswerError where side or quantities are missing.
+
+    `unless_known`: the status behind a word that nobody has mapped. What was filled counts however the order
+    ended: a refusal after a fill is a cancellation of the rest.
+    """
+    status = _STATUSES.get(str(row.get("status")), unless_known)
     amount, filled = decimal_of(row.get("amount")), decimal_of(row.get("filled"))
     if status is None or amount is None or filled is None or row.get("side") not in ("buy", "sell"):
-        told = {name: row.get(name) for name in ("id", "status", "side", "amount", "filled")}
-        raise VenueAnswerError(f"{dialect.name}: order of {market['symbol']} is told in part: {told}")
+        stated = {name: row.get(name) for name in ("id", "status", "side", "amount", "filled")}
+        raise VenueAnswerError(f"{dialect.name}: order of {market['symbol']} is stated in part: {stated}")
+    if status != "open":
+        status = "filled" if filled >= amount > 0 else "cancelled" if filled else status
+        status = "cancelled" if status == "filled" and filled < amount else status
     size = _size(dialect, market)
     return OrderState(
         venue=dialect.name,
         symbol=str(market["symbol"]),
         order_id=str(row["id"]),
         client_order_id=dialect.canonical_client_id(row.get("clientOrderId")),
-        status="filled" if status == "cancelled" and filled >= amount > 0 else status,
+        status=status,
         side=row["side"],
         quantity=amount * size,
         filled=filled * size,
@@ -114,8 +149,14 @@ def order_state(dialect: VenueDialect, row: Json, market: Json) -> OrderState:
     )
 
 
-def acknowledged(dialect: VenueDialect, row: Json, market: Json, request: OrderRequest) -> OrderState | None:
+def has_known_status(row: Json) -> bool:
+    """Whether the venue's word for what became of an order is one of those that ccxt, or we, know."""
+    return str(row.get("status")) in _STATUSES
+
+
+def acknowledged(dialect: VenueDialect, row: Any, market: Json, request: OrderRequest) -> OrderState | None:
     """State from an acknowledgement; None where it does not tell (Bybit gives an id, Hyperliquid no side)."""
+    row = row if isinstance(row, dict) else {}
     filled = decimal_of(row.get("filled"))
     is_told = row.get("id") is not None and _STATUSES.get(str(row.get("status"))) and filled is not None
     if not is_told or (filled and decimal_of(row.get("average")) is None):
@@ -144,7 +185,7 @@ def fill(dialect: VenueDialect, row: Json, market: Json) -> Fill:
     return Fill(
         venue=dialect.name,
         symbol=str(market["symbol"]),
-        fill_id=str(row["id"]),
+        fill_id=statement_id(row),
         order_id=str(row["order"]),
         side=_side(side),
         quantity=amount * _size(dialect, market),
@@ -154,6 +195,17 @@ def fill(dialect: VenueDialect, row: Json, market: Json) -> Fill:
         is_maker=None if maker is None else maker == "maker",
         traded_at=from_ms(at),
     )
+
+
+def statement_id(row: Json) -> str:
+    """What identifies a fill or payment: the venue's id, or a digest of its row where that is none (0, '').
+
+    Hyperliquid's fills of an order over time have 0."""
+    stated = row.get("id")
+    if stated not in (None, "", "0", 0):
+        return str(stated)
+    digest = sha256(json.dumps(row.get("info"), sort_keys=True, default=str).encode())
+    return f"row-{digest.hexdigest()[:20]}"
 
 
 def payment(dialect: VenueDialect, row: Json, market: Json) -> FundingPayment:
@@ -174,9 +226,14 @@ def payment(dialect: VenueDialect, row: Json, market: Json) -> FundingPayment:
     )
 
 
-def _size(dialect: VenueDialect, market: Json) -> Decimal:
+def _size_or_none(market: Json) -> Decimal | None:
     size = decimal_of(market.get("contractSize"))
-    if size is None or size <= 0:
+    return size if size is not None and size > 0 else None
+
+
+def _size(dialect: VenueDialect, market: Json) -> Decimal:
+    size = _size_or_none(market)
+    if size is None:
         raise VenueAnswerError(f"{dialect.name}: contract size of {market['symbol']} is unknown")
     return size
 

@@ -10,11 +10,13 @@ read. Headers are never kept; urls come without signatures.
 import base64
 import gzip
 import os
+import re
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,6 +29,7 @@ from funding_pipeline.venues.connection import Exchanged
 FLUSH_BYTES = 1 << 20
 """Lines are collected up to this size per venue, then written as one gzip member."""
 _CHUNK = 1 << 16
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class BodyArchive:
@@ -105,6 +108,18 @@ def read_file(path: Path) -> ArchiveFile:
     whole, _, cut = text.rpartition(b"\n")
     bodies = tuple(_exchanged(line) for line in whole.split(b"\n") if line)
     return ArchiveFile(path, bodies, is_truncated or bool(cut))
+
+
+def remove_days(folder: Path, *, before: date) -> int:
+    """Remove the bodies of every UTC day before a day; how many files they were. Raises StorageError."""
+    days = [path for path in folder.glob("*/*") if _DAY.fullmatch(path.name) and path.name < f"{before}"]
+    files = [file for day in days for file in day.iterdir()]
+    try:
+        for day in days:
+            shutil.rmtree(day)
+    except OSError as error:
+        raise StorageError(f"raw bodies cannot be removed: {error.filename}: {error.strerror}") from error
+    return len(files)
 
 
 def read_archive(folder: Path, venue: str) -> Iterator[ArchiveFile]:

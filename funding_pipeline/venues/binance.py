@@ -20,6 +20,7 @@ Facts of the live venue that this module relies on:
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
@@ -44,7 +45,8 @@ from funding_pipeline.venues.spelling import (
 )
 
 DEFAULT_INTERVAL_HOURS = 8.0
-_CRYPTO_CONTRACTS = (None, "PERPETUAL", "PERPETUAL_DELIVERING", "PERPETUAL DELIVERING")
+_DELIVERING = ("PERPETUAL_DELIVERING", "PERPETUAL DELIVERING")
+_CRYPTO_CONTRACTS = (None, "PERPETUAL", *_DELIVERING)
 FIRST_IN_ADL_QUEUE = 4
 OPEN_INTEREST_KEPT_MS = (30 * 24 - 1) * HOUR_MS  # an hour less, for requests under way
 # 500 requests per 5 minutes are one per 600 ms; a unit of ccxt's cost is 50 ms on this venue.
@@ -100,6 +102,13 @@ class BinanceVenue(VenueDialect):
         "openInterestHist": Rows("", time="timestamp", about="symbol"),
         **dict.fromkeys(("aggTrades", "trades"), Rows("")),
         "depth": Rows("bids", are_rows=False),
+        # of the account
+        "account": Rows("assets", "asset", may_miss=False, numbers=("walletBalance", "marginBalance")),
+        "positionRisk": Rows("", "symbol", numbers=("positionAmt",)),
+        "openOrders": Rows("", "symbol", numbers=("origQty", "executedQty")),
+        "order": Rows(None, needs=("orderId", "status"), numbers=("origQty", "executedQty")),
+        "userTrades": Rows("", about="symbol", may_miss=False, numbers=("qty", "price", "time")),
+        "income": Rows("", about="symbol", may_miss=False, numbers=("income", "time")),
     }
     kinds: ClassVar[Mapping[str, Underlying]] = {
         "COIN": "crypto",
@@ -138,11 +147,6 @@ class BinanceVenue(VenueDialect):
     def answer_key(self, path: str, params: Mapping[str, Any]) -> str:
         """Some answers are a list where no symbol is named, and one row where one is."""
         return f"{path}?symbol" if path == "premiumIndex" and "symbol" in params else path
-
-    def serves(self, market: Json) -> bool:
-        """Linear perpetuals, those that are being delivered (another contract type) among them."""
-        is_perpetual = str(info_of(market).get("contractType")).startswith("PERPETUAL")
-        return super().serves(market) or (is_perpetual and bool(market.get("linear")))
 
     def odd_field(self, market: Json) -> str | None:
         """Coins, and steps of the filters: else ccxt takes the id for the coin and decimals for steps."""
@@ -227,6 +231,10 @@ class BinanceVenue(VenueDialect):
             return "leverage"
         return None if found is None else _REASONS.get(int(found[1]))
 
+    def position_amount(self, position: Json) -> Decimal | None:
+        """`positionAmt`, signed. ccxt takes the side from the notional, which is 0 beside a mark of 0."""
+        return decimal_of(info_of(position).get("positionAmt"))
+
     async def cancel_by_client_id(self, client: Any, symbol: str, client_id: str) -> None:
         """In one request. Raises ccxt.OrderNotFound (-2011) where the order is unknown or done."""
         await client.cancel_order("", symbol, {"origClientOrderId": client_id})
@@ -277,6 +285,21 @@ def _client_class() -> type:
             if path in _FUNDING_PATHS:
                 return _FUNDING_COST
             return super().calculate_rate_limiter_cost(api, method, path, params, config or {})
+
+        def parse_market(self, market: Json) -> Any:
+            """A perpetual that is being delivered keeps its symbol: ccxt makes a dated future of it."""
+            contract = str(market.get("contractType"))
+            if contract not in _DELIVERING:
+                return super().parse_market(market)
+            parsed = super().parse_market({**market, "contractType": "PERPETUAL"})
+            return parsed and {**parsed, "active": False, "info": market}
+
+        async def fetch_positions(self, symbols: Any = None, params: Any = None) -> Any:
+            """Whatever their entry price: ccxt leaves out those without one (moved there, or adopted)."""
+            await self.load_markets()
+            await self.load_leverage_brackets(False, {})
+            rows = await self.fapiPrivateV3GetPositionRisk(params or {})
+            return [self.parse_position_risk(row) for row in rows]
 
         async def fetch_open_interest_history(
             self, symbol: str, timeframe: str = "1h", since: Any = None, limit: Any = None, params: Any = None

@@ -23,7 +23,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
-from funding_pipeline.core.errors import CredentialsError
+from funding_pipeline.core.errors import CredentialsError, VenueAnswerError
 from funding_pipeline.core.trading import Balance, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import FundingBounds, Json, KeyPermissions, VenueDialect
@@ -58,6 +58,7 @@ _RAW_PARAMS: Mapping[str, Mapping[str, Any]] = {
     "fetch_my_trades": {"limit": 100},
     "fetch_open_orders": {"limit": 50},
 }
+_PAGED = frozenset({"v5/order/realtime", "v5/position/list"})
 _FILLS = ("Trade", "AdlTrade", "BustTrade", "Delivery")
 
 
@@ -102,11 +103,19 @@ def _client_class() -> type:
             return super().handle_errors(status, reason, url, *rest)
 
         async def fetch_positions(self, symbols: Any = None, params: Any = None) -> Any:
-            """With the margin mode, which is the whole account's and is told elsewhere."""
-            asked = super().fetch_positions(symbols, params or {}), self.privateGetV5AccountInfo()
-            positions, account = await asyncio.gather(*asked)
+            """Of both settle currencies, and with the margin mode, which is the whole account's.
+
+            Those settled in USDC are not traded, and share the collateral of those that are."""
+            ask = super().fetch_positions
+            asked = (ask(symbols, {**(params or {}), "settleCoin": coin}) for coin in ("USDT", "USDC"))
+            account, *found = await asyncio.gather(self.privateGetV5AccountInfo(), *asked)
             mode = self.parse_margin_mode_type(account["result"].get("marginMode"))
-            return [{**position, "marginMode": mode} for position in positions]
+            return [{**position, "marginMode": mode} for positions in found for position in positions]
+
+        async def fetch_balance(self, params: Any = None) -> Any:
+            """Every coin of the account: ccxt leaves out what is of a type that it does not know."""
+            answer = await self.privateGetV5AccountWalletBalance({"accountType": "UNIFIED"})
+            return {**{coin["coin"]: {} for coin in _coins({"info": answer})}, "info": answer}
 
         async def fetch_my_trades(
             self, symbol: Any = None, since: Any = None, limit: Any = None, params: Any = None
@@ -156,6 +165,23 @@ class BybitVenue(VenueDialect):
         "v5/market/recent-trade": Rows("result.list"),
         "v5/market/risk-limit": Rows("result.list"),
         "v5/market/orderbook": Rows("result.b", are_rows=False),
+        # of the account
+        "v5/position/list": Rows("result.list", "symbol", numbers=("size",)),
+        "v5/order/realtime": Rows("result.list", "symbol", numbers=("qty", "cumExecQty")),
+        **dict.fromkeys(
+            ("v5/order/realtime?orderLinkId", "v5/order/history?orderLinkId"),
+            Rows("result.list", may_miss=False, numbers=("qty", "cumExecQty")),
+        ),
+        "v5/execution/list": Rows(
+            "result.list",
+            about="symbol",
+            may_miss=False,
+            numbers=("execQty", "execPrice", "execFee", "execTime"),
+        ),
+        "v5/account/wallet-balance": Rows(
+            "result.list.0.coin", "coin", may_miss=False, numbers=("walletBalance", "equity")
+        ),
+        "v5/account/info": Rows(None, needs=("result.marginMode",)),
     }
     needed: ClassVar[tuple[str, ...]] = ("priceFilter.tickSize", "lotSizeFilter.qtyStep")
     kinds: ClassVar[Mapping[str, Underlying]] = {
@@ -183,11 +209,22 @@ class BybitVenue(VenueDialect):
             "fetchMarkets": {"types": ["linear"], "usePrivateInstrumentsInfo": False},
         }
 
+    def answer_key(self, path: str, params: Mapping[str, Any]) -> str:
+        """Looking for one order is not listing those that rest."""
+        return f"{path}?orderLinkId" if "orderLinkId" in params else path
+
+    def next_page(self, path: str, params: Mapping[str, Any], body: Any) -> Json | None:
+        """By cursor, which the last page may have too."""
+        if path not in _PAGED or len(body["result"]["list"]) < int(params.get("limit") or 20):
+            return None
+        cursor = body["result"].get("nextPageCursor")
+        return {"cursor": cursor} if cursor else None
+
     def serves(self, market: Json) -> bool:
         """Perpetuals settled in USDT.
 
-        Those settled in USDC are left out: asked without a symbol, the venue tells positions and open
-        orders of one settle currency, and ccxt labels every funding payment USDT.
+        Those settled in USDC are left out: asked without a symbol, the venue states open orders of one settle
+        currency, and ccxt labels every funding payment USDT.
         """
         return super().serves(market) and market.get("settle") == "USDT"
 
@@ -250,6 +287,14 @@ class BybitVenue(VenueDialect):
         rank = (position.get("info") or {}).get("adlRankIndicator")
         return None if rank in (None, "") else int(rank) / 5
 
+    def position_amount(self, position: Json) -> Decimal | None:
+        """`size` with the sign of `side`, which is empty (or None) where nothing is held."""
+        info = info_of(position)
+        size, sign = decimal_of(info.get("size")), {"Buy": 1, "Sell": -1}.get(str(info.get("side")))
+        if size is None or size == 0:
+            return size
+        return None if sign is None else sign * abs(size)
+
     async def cancel_by_client_id(self, client: Any, symbol: str, client_id: str) -> None:
         """In one request; raises ccxt.OrderNotFound where the order is done or unknown (110001)."""
         await client.cancel_order(None, symbol, {"orderLinkId": client_id})
@@ -265,9 +310,10 @@ class BybitVenue(VenueDialect):
         wanted = {"orderLinkId": client_id}
         for ask in (client.fetch_open_orders, client.fetch_canceled_and_closed_orders):
             for order in await ask(symbol, params=wanted):
-                if order.get("clientOrderId") == client_id:
-                    found: Json = order
-                    return found
+                if order.get("clientOrderId") != client_id:
+                    raise VenueAnswerError(f"bybit: {symbol}: the answer is about another order")
+                found: Json = order
+                return found
         raise ccxt.OrderNotFound(f"bybit {symbol}: no order with client id {client_id}")
 
     async def key_permissions(self, client: Any) -> KeyPermissions:

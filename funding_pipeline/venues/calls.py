@@ -28,7 +28,7 @@ from funding_pipeline.core.errors import (
 )
 from funding_pipeline.venues.credentials import redact
 from funding_pipeline.venues.dialect import VenueDialect
-from funding_pipeline.venues.held import Held, holding, read_what_can_be_read, unlisted
+from funding_pipeline.venues.held import Held, Unread, holding, read_what_can_be_read, unlisted
 from funding_pipeline.venues.remarks import Remarks
 from funding_pipeline.venues.trace import Trace, tracing
 
@@ -75,6 +75,17 @@ class VenueCalls:
         self, function: Callable[..., Awaitable[Any]], *args: Any, name: str, about: str = "", **named: Any
     ) -> Any:
         """As `read`, for a function of the dialect."""
+        answer, _ = await self._retried(function, args, named, name, about)
+        return answer
+
+    async def read_rows(self, method: str, *args: Any) -> tuple[Any, list[Unread]]:
+        """As `read`, with the rows of the answer that were left out because they cannot be read."""
+        answer, unread = await self._retried(getattr(self.client, method), args, {}, method, "")
+        return answer, unread
+
+    async def _retried(
+        self, function: Callable[..., Awaitable[Any]], args: Any, named: Any, name: str, about: str
+    ) -> tuple[Any, list[Unread]]:
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=_pause,
@@ -82,7 +93,8 @@ class VenueCalls:
             sleep=self._sleep,
             reraise=True,
         )
-        return await retrying(self._once, function, args, named, name, about)
+        found: tuple[Any, list[Unread]] = await retrying(self._once, function, args, named, name, about)
+        return found
 
     async def order(
         self, function: Callable[..., Awaitable[Any]], *args: Any, name: str, about: str, **named: Any
@@ -125,9 +137,9 @@ class VenueCalls:
 
     async def _once(
         self, function: Callable[..., Awaitable[Any]], args: Any, named: Any, name: str, about: str
-    ) -> Any:
+    ) -> tuple[Any, list[Unread]]:
         call = f"{name} {about}".strip()
-        with tracing() as trace, holding(self.dialect.answers, self.dialect.answer_key) as held:
+        with tracing() as trace, holding(self.dialect) as held:
             try:
                 answer = await self._answered(held, function, args, named)
             except VenueAnswerError as error:  # from the session, which does not know what is asked
@@ -139,7 +151,7 @@ class VenueCalls:
                 failure = read_error(self.dialect, error, trace, call, signs=self._signs)
             else:
                 self._note_unread(name, call, held, answer)
-                return answer
+                return answer, held.unread
         raise failure  # outside, so that ccxt's text (urls, signatures, pages) is not chained to it
 
     async def _answered(

@@ -136,6 +136,10 @@ class VenueDialect:
         """The key of `answers` for a request: ccxt's path."""
         return path
 
+    def next_page(self, path: str, params: Mapping[str, Any], body: Any) -> Json | None:
+        """What to add to `params` for the page after `body`; None: it was the last, or pages go by time."""
+        return None
+
     def serves(self, market: Json) -> bool:
         """Whether a ccxt market is a perpetual of this venue, of the form that this system reads.
 
@@ -239,6 +243,13 @@ class VenueDialect:
             None if free is None else Decimal(str(free)),
             None,
         )
+
+    def position_amount(self, position: Json) -> Decimal | None:
+        """Signed, in contracts; None: not stated. Venues that trade read their own row."""
+        counted, side = decimal_of(position.get("contracts")), position.get("side")
+        if not counted or side not in ("long", "short"):
+            return counted if counted == 0 else None
+        return abs(counted) if side == "long" else -abs(counted)
 
     def adl_rank(self, position: Json) -> float | None:
         """0 (deleveraged last) to 1 (first) from ccxt's position; None: the venue does not say."""

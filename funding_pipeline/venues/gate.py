@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from funding_pipeline.core.errors import VenueAnswerError
 from funding_pipeline.core.trading import Balance, MarginMode, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
@@ -24,6 +25,7 @@ from funding_pipeline.venues.dialect import (
     VenueDialect,
 )
 from funding_pipeline.venues.spelling import (
+    decimal_of,
     hours_of,
     info_of,
     moment_of,
@@ -33,11 +35,9 @@ from funding_pipeline.venues.spelling import (
 )
 
 SETTLE = "usdt"
+_PAGE = 100
 FINISHED_PAGE = 1000
 """Most finished orders that Gate lists per call."""
-_OTHER_ENDINGS = frozenset(
-    {"auto_deleveraged", "position_closed", "reduce_only", "reduce_out", "stp", "unknown"}
-)
 _LABEL = re.compile(r'"label"\s*:\s*"(\w+)"')
 _REASONS: Mapping[str, str] = {
     "INSUFFICIENT_AVAILABLE": "insufficient_margin",
@@ -93,6 +93,19 @@ class GateVenue(VenueDialect):
         "{settle}/contract_stats": Rows("", time="time", unit="s"),
         **dict.fromkeys(("{settle}/trades", "{settle}/tickers", "{settle}/risk_limit_tiers"), Rows("")),
         "{settle}/order_book": Rows("bids", are_rows=False),
+        # of the account
+        "{settle}/positions": Rows("", "contract", numbers=("size",)),
+        "{settle}/orders": Rows("", "contract", numbers=("size", "left")),
+        "{settle}/orders?finished": Rows("", may_miss=False, numbers=("size", "left")),
+        "{settle}/orders/{order_id}": Rows(None, needs=("id", "status"), numbers=("size", "left")),
+        "{settle}/my_trades_timerange": Rows(
+            "", about="contract", may_miss=False, numbers=("size", "price", "create_time")
+        ),
+        "{settle}/account_book": Rows(
+            "", "text", about="contract", may_miss=False, numbers=("change", "time")
+        ),
+        "{settle}/accounts": Rows(None, "currency", numbers=("total", "unrealised_pnl")),
+        "accounts": Rows(None, needs=("balances",)),
     }
     needed: ClassVar[tuple[str, ...]] = ("quanto_multiplier", "order_price_round", "funding_interval")
     kinds: ClassVar[Mapping[str, Underlying]] = {
@@ -108,8 +121,8 @@ class GateVenue(VenueDialect):
     def client_class(self) -> type:
         """ccxt's gate without its broker header (sent with every request) and without currencies.
 
-        Two readings are completed: an ending that ccxt has no word for (`reduce_only`, `position_closed`,
-        ...) is a cancellation, and the leverage of a cross position is its limit (ccxt says 0).
+        Two readings are completed: an ending that ccxt has no word for (`reduce_only`, `poc`, whatever comes)
+        is a cancellation, and the leverage of a cross position is its limit (ccxt says 0).
         """
         import ccxt.async_support as ccxt
 
@@ -120,8 +133,18 @@ class GateVenue(VenueDialect):
                 description["has"]["fetchCurrencies"] = False
                 return description
 
-            def parse_order_status(self, status: str | None) -> Any:
-                return "canceled" if status in _OTHER_ENDINGS else super().parse_order_status(status)
+            def parse_order(self, order: Json, market: Any = None) -> Any:
+                parsed = super().parse_order(order, market)
+                is_known = parsed["status"] in ("closed", "canceled") or order.get("status") != "finished"
+                return parsed if is_known else {**parsed, "status": "canceled"}
+
+            async def fetch_balance(self, params: Any = None) -> Any:
+                """Of the unified account where the collateral is there; the swap account then reads 0."""
+                own = await super().fetch_balance(params or {})
+                if _margin_mode(own) == 0:
+                    return own
+                unified = await self.privateUnifiedGetAccounts()
+                return {**{currency: {} for currency in unified["balances"]}, "info": unified}
 
             def parse_position(self, position: Json, market: Any = None) -> Any:
                 parsed = super().parse_position(position, market)
@@ -137,6 +160,18 @@ class GateVenue(VenueDialect):
             "swap": {"fetchMarkets": {"settlementCurrencies": [SETTLE]}},
             "unifiedAccount": False,
         }
+
+    def answer_key(self, path: str, params: Mapping[str, Any]) -> str:
+        """Looking for one order among the finished ones is not listing those that rest."""
+        is_finished = path == "{settle}/orders" and params.get("status") == "finished"
+        return f"{path}?finished" if is_finished else path
+
+    def next_page(self, path: str, params: Mapping[str, Any], body: Any) -> Json | None:
+        """Positions and resting orders, 100 a page, by place."""
+        is_open = path == "{settle}/orders" and params.get("status") == "open"
+        if not (is_open or path == "{settle}/positions") or len(body) < _PAGE:
+            return None
+        return {"limit": _PAGE, "offset": int(params.get("offset") or 0) + _PAGE}
 
     def underlying(self, market: Json) -> tuple[Underlying, str]:
         """`is_pre_market`, then `contract_type`, empty for coins."""
@@ -199,6 +234,10 @@ class GateVenue(VenueDialect):
     def balance(self, currency: str, account: Json, answer: Json) -> Balance:
         """`total` is the wallet; unrealised profit comes on top of it."""
         found = super().balance(currency, account, answer)
+        unified = info_of(answer).get("balances")
+        if isinstance(unified, dict):
+            free, equity = (decimal_of(unified[currency].get(name)) for name in ("available", "equity"))
+            return replace(found, free=free, equity=equity)
         told = [item for item in answer.get("info") or [] if item.get("currency") == currency]
         if found.wallet is None or not told or told[0].get("unrealised_pnl") is None:
             return found
@@ -208,6 +247,10 @@ class GateVenue(VenueDialect):
         """`adl_ranking` runs from 1 (first) to 5 (last); 6 is no position."""
         ranking = int(position["info"].get("adl_ranking") or 6)
         return (5 - ranking) / 4 if 1 <= ranking <= 5 else None
+
+    def position_amount(self, position: Json) -> Decimal | None:
+        """`size`, contracts, signed in both position modes."""
+        return decimal_of(info_of(position).get("size"))
 
     # --- orders
     def client_id(self, canonical: str) -> str:
@@ -297,6 +340,16 @@ class GateVenue(VenueDialect):
     def raw_params(self, call: str) -> Mapping[str, Any]:
         """Swap accounts and tiers, by name."""
         return {"type": "swap"} if call in ("fetch_balance", "fetch_leverage_tiers") else {}
+
+
+def _margin_mode(balance: Json) -> int:
+    """`margin_mode` of the swap account: 0 classic, else a unified account; absent before there were any."""
+    info = balance.get("info")
+    account = info[0] if isinstance(info, list) and info else info
+    stated = number_of(account.get("margin_mode", 0)) if isinstance(account, dict) else None
+    if stated is None:
+        raise VenueAnswerError("gate: the kind of account cannot be read")
+    return int(stated)
 
 
 def _is_cross(position: Json) -> bool:

@@ -18,8 +18,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from funding_pipeline.core.errors import VenueAnswerError
-from funding_pipeline.venues.answers import STUMBLES, Rows, list_of
+from funding_pipeline.venues.answers import STUMBLES, Rows, found_at, list_of
+from funding_pipeline.venues.dialect import VenueDialect
 from funding_pipeline.venues.spelling import info_of, is_moment, number_of
+
+Ask = Callable[[Mapping[str, Any]], Awaitable[Any]]
+"""Asks the venue, with these parameters."""
+_MOST_PAGES = 100
 
 
 class Place(NamedTuple):
@@ -41,37 +46,50 @@ class Unread:
 class Held:
     """Answers of one call by request, with what is declared of each; see the module's text."""
 
-    declared: Mapping[str, Rows]
-    key_of: Callable[[str, Mapping[str, Any]], str]
+    dialect: VenueDialect
     answers: dict[str, tuple[Rows | None, Any]] = field(default_factory=dict)
     left_out: frozenset[Place] = frozenset()
     is_replay: bool = False
     has_failed: bool = False
     unread: list[Unread] = field(default_factory=list)
 
-    async def answer(self, path: str, params: Mapping[str, Any], ask: Callable[[], Awaitable[Any]]) -> Any:
+    async def answer(self, path: str, params: Mapping[str, Any], ask: Ask) -> Any:
         """The answer to a request: from the venue, checked and held; on a replay, from what is held."""
         request = f"{path} {json.dumps(params, sort_keys=True, default=str)}"
-        rows = self.declared.get(self.key_of(path, params))
+        rows = self.dialect.answers.get(self.dialect.answer_key(path, params))
         if not self.is_replay or request not in self.answers:
             try:
-                body = await ask()
-                listed = None if rows is None else list_of(body, rows.path)
-                if rows is not None and rows.beside and len(list_of(body, rows.beside)) != len(listed or ()):
-                    raise VenueAnswerError("the answer's two lists do not belong together")
+                body = await ask(params)
+                if rows is not None:
+                    listed = rows.checked(body)
+                    body = await self._whole(path, params, rows, body, ask)
+                    listed = [] if rows.path is None else list_of(body, rows.path)
             except BaseException:
                 self.has_failed = True
                 raise
             self.answers[request] = (rows, body)
-            self._leave_out_odd(request, rows, listed, params)
+            self._leave_out_odd(request, rows, None if rows is None else listed, params)
         return self._trimmed(request)
+
+    async def _whole(self, path: str, params: Mapping[str, Any], rows: Rows, body: Any, ask: Ask) -> Any:
+        """`body` with the rows of all pages after it."""
+        if rows.path is None:
+            return body
+        found, page = list_of(body, rows.path), body
+        for _ in range(_MOST_PAGES):
+            more = self.dialect.next_page(path, params, page)
+            if more is None:
+                return body if page is body else _replaced(body, rows.path, found)
+            page = await ask({**params, **more})
+            found = [*found, *rows.checked(page)]
+        raise VenueAnswerError(f"more than {_MOST_PAGES} pages of {path}")
 
     def rows(self) -> list[Place]:
         """Every row that may be to blame."""
         return [
             Place(request, index)
             for request, (rows, body) in self.answers.items()
-            if rows is not None and rows.are_rows
+            if rows is not None and rows.path is not None and rows.are_rows and rows.may_miss
             for index in range(len(list_of(body, rows.path)))
             if Place(request, index) not in self.left_out
         ]
@@ -80,26 +98,32 @@ class Held:
         """What to call a row."""
         rows, body = self.answers[place.request]
         assert rows is not None
+        assert rows.path is not None
         return _name_of(list_of(body, rows.path)[place.at], rows, place.at)
 
     def _leave_out_odd(
         self, request: str, rows: Rows | None, listed: Sequence[Any] | None, params: Mapping[str, Any]
     ) -> None:
-        """Rows unlike the others: parsers pass over them in silence, or take one column for another."""
-        if rows is None or not rows.are_rows or not listed or _are_in_order(listed, rows, params):
+        """Rows unlike the others: parsers pass over them in silence, or take one column for another.
+
+        Raises VenueAnswerError for one in a list of which no row may be missing."""
+        if rows is None or not (rows.are_rows and listed) or _are_in_order(listed, rows, params):
             return
         usual = _usual_form(listed, rows)
         for index, row in enumerate(listed):
             reason = _oddity(row, rows, usual, params)
-            if reason is not None:
-                place = Place(request, index)
-                self.left_out |= {place}
-                self.unread.append(Unread(self.name_of(place), reason))
+            if reason is None:
+                continue
+            if not rows.may_miss:
+                raise VenueAnswerError(f"{_name_of(row, rows, index)}: {reason}")
+            place = Place(request, index)
+            self.left_out |= {place}
+            self.unread.append(Unread(self.name_of(place), reason))
 
     def _trimmed(self, request: str) -> Any:
         rows, body = self.answers[request]
         gone = {place.at for place in self.left_out if place.request == request}
-        if rows is None or not gone:
+        if rows is None or rows.path is None or not gone:
             return body
         trimmed = _replaced(body, rows.path, _without(list_of(body, rows.path), gone, rows.stand_in))
         if rows.beside is None:
@@ -112,9 +136,9 @@ _HELD: ContextVar[Held | None] = ContextVar("held", default=None)
 
 
 @contextmanager
-def holding(declared: Mapping[str, Rows], key_of: Callable[[str, Mapping[str, Any]], str]) -> Iterator[Held]:
+def holding(dialect: VenueDialect) -> Iterator[Held]:
     """Hold and check the answers to what is asked inside, also by tasks that are started there."""
-    held = Held(declared, key_of)
+    held = Held(dialect)
     token = _HELD.set(held)
     try:
         yield held
@@ -127,11 +151,22 @@ def checked_class(base: type) -> type:
 
     class Checked(base):  # type: ignore[misc]
         async def fetch2(self, path: str, *arguments: Any, **named: Any) -> Any:
-            held, ask = _HELD.get(), super().fetch2
+            held, fetch = _HELD.get(), super().fetch2
             if held is None:
-                return await ask(path, *arguments, **named)
+                return await fetch(path, *arguments, **named)
             params = arguments[2] if len(arguments) > 2 else named.get("params") or {}
-            return await held.answer(path, params, lambda: ask(path, *arguments, **named))
+
+            async def ask(asked: Mapping[str, Any]) -> Any:
+                if len(arguments) > 2:
+                    return await fetch(path, *arguments[:2], asked, *arguments[3:], **named)
+                return await fetch(path, *arguments, **{**named, "params": asked})
+
+            return await held.answer(path, params, ask)
+
+        async def fetch(self, *arguments: Any, **named: Any) -> Any:
+            """Any JSON is an answer: ccxt hands on a bare text or null as the text that was sent."""
+            answer = await super().fetch(*arguments, **named)
+            return json.loads(answer) if isinstance(answer, str) else answer
 
         async def fetch_markets(self, params: Any = None) -> Any:
             return distinct_markets(await super().fetch_markets(params or {}))
@@ -163,7 +198,7 @@ def unlisted(held: Held, markets: Mapping[str, Any]) -> Iterator[Unread]:
     """Rows of a listing that are in none of the markets which were made of it, and not left out before."""
     known = {row.name for row in held.unread}
     for rows, body in held.answers.values():
-        if rows is not None and rows.name:
+        if rows is not None and rows.path is not None and rows.name:
             made = {info_of(market).get(rows.name) for market in markets.values()}
             for at, row in enumerate(list_of(body, rows.path)):
                 name = _name_of(row, rows, at)
@@ -233,6 +268,7 @@ def _are_in_order(listed: Sequence[Any], rows: Rows, params: Mapping[str, Any]) 
     """Whether no row is odd, in one pass for the many answers of which that is so; False: look closer."""
     if (
         rows.unit == "iso"
+        or rows.numbers
         or len({_form_of(row) for row in listed}) > 1
         or type(listed[0]) not in (dict, list)
     ):
@@ -263,6 +299,8 @@ def _oddity(row: Any, rows: Rows, usual: tuple[str, int] | None, params: Mapping
         return f"not a row as the others ({f'list of {form[1]}' if form[0] == 'list' else form[0]})"
     if rows.time is not None and not _is_time(stamp := _stamp_of(row, rows.time), rows.unit):
         return f"{stamp!r} is no time"
+    if rows.numbers and (odd := rows.odd_number(row)) is not None:
+        return odd
     if rows.about and row.get(rows.about, params.get(rows.about)) != params.get(rows.about):
         return f"it is about {row[rows.about]!r}"
     return None
@@ -292,5 +330,5 @@ def _is_text(value: Any) -> bool:
 
 
 def _name_of(row: Any, rows: Rows, index: int) -> str:
-    name = row.get(rows.name) if isinstance(row, dict) and rows.name else None
+    name = found_at(row, rows.name) if isinstance(row, dict) and rows.name else None
     return name if isinstance(name, str) and name else f"row {index + 1}"

@@ -28,7 +28,7 @@ from funding_pipeline.venues.dialect import (
     VenueDialect,
 )
 from funding_pipeline.venues.hyperliquid_client import frugal_class
-from funding_pipeline.venues.spelling import HOUR_MS, from_ms, info_of, number_of
+from funding_pipeline.venues.spelling import HOUR_MS, decimal_of, from_ms, info_of, number_of
 
 SETTLEMENT_LAG_MS = 60_000
 """A settlement's row is stamped some milliseconds after the hour (1704290400031 for 14:00:00)."""
@@ -42,6 +42,7 @@ _STAND_IN_ROW: Json = {
     "markPx": "1",
 }
 _CLIENT_ID = re.compile(r"^0x(?P<canonical>[0-9a-f]{24})00000000$")
+_SIZES = Rows(None, numbers=("order.origSz", "order.sz"))
 # In the order of asking; the venue's documented texts, which come inside a 200.
 _REASONS = (
     ("Insufficient margin", "insufficient_margin"),
@@ -87,6 +88,18 @@ class HyperliquidVenue(VenueDialect):
         "info fundingHistory": Rows("", time="time", about="coin"),
         "info candleSnapshot": Rows("", time="t"),
         "info l2Book": Rows("levels.0", are_rows=False),
+        # of the account
+        "info clearinghouseState": Rows(
+            "assetPositions",
+            "position.coin",
+            needs=("marginSummary.accountValue", "withdrawable"),
+            numbers=("position.szi",),
+        ),
+        "info spotClearinghouseState": Rows("balances", "coin", may_miss=False, numbers=("total",)),
+        "info frontendOpenOrders": Rows("", "coin", numbers=("origSz", "sz")),
+        "info userFillsByTime": Rows("", "coin", may_miss=False, numbers=("sz", "px", "time")),
+        "info userFunding": Rows("", "delta.coin", may_miss=False, numbers=("delta.usdc", "time")),
+        "info orderStatus": Rows(None, needs=("status",)),
     }
     statement_page = 1_000_000  # the client walks the venue's own pages, which hold all coins together
     statement_hours = 24 * 366
@@ -161,11 +174,12 @@ class HyperliquidVenue(VenueDialect):
         state = answer["info"]
         if "marginSummary" not in state:  # a unified account: a spot balance
             return super().balance(currency, account, answer)
-        equity = Decimal(state["marginSummary"]["accountValue"])
-        open_profit = sum(
-            (Decimal(item["position"]["unrealizedPnl"]) for item in state["assetPositions"]), Decimal(0)
-        )
-        return Balance(self.name, currency, equity - open_profit, Decimal(state["withdrawable"]), equity)
+        equity, free = decimal_of(state["marginSummary"]["accountValue"]), decimal_of(state["withdrawable"])
+        profits = [decimal_of(item["position"]["unrealizedPnl"]) for item in state["assetPositions"]]
+        known = [profit for profit in profits if profit is not None]
+        is_known = len(known) == len(profits)
+        wallet = equity - sum(known) if equity is not None and is_known else None
+        return Balance(self.name, currency, wallet, free, equity)
 
     # --- orders
     def client_id(self, canonical: str) -> str:
@@ -189,6 +203,11 @@ class HyperliquidVenue(VenueDialect):
         text = str(error)
         return next((reason for phrase, reason in _REASONS if phrase in text), None)
 
+    def position_amount(self, position: Json) -> Decimal | None:
+        """`szi`, signed."""
+        entry = info_of(position).get("position")
+        return decimal_of(entry.get("szi")) if isinstance(entry, dict) else None
+
     async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
         """The venue sets leverage and mode at once: the mode stays as it is."""
         kept = await client.leverage_now(symbol)
@@ -206,6 +225,9 @@ class HyperliquidVenue(VenueDialect):
     async def fetch_order_by_client_id(self, client: Any, symbol: str, client_id: str) -> Json:
         """The order; its average price from the account's fills, as the order's own answer has none."""
         order: Json = await client.fetch_order(None, symbol, {"clientOrderId": client_id})
+        odd = _SIZES.odd_number(info_of(order))
+        if odd is not None:
+            raise VenueAnswerError(f"hyperliquid: order {client_id}: {odd}")
         if order.get("average") is None and Decimal(str(order.get("filled") or 0)) > 0:
             fills = await client.fetch_my_trades(symbol, order["timestamp"])
             order["average"] = _average_price([fill for fill in fills if fill["order"] == order["id"]])

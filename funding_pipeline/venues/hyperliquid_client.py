@@ -14,6 +14,12 @@ from funding_pipeline.venues.spelling import HOUR_MS
 
 PAYMENTS_PAGE = 500
 FILLS_PAGE = 2000
+_KIND_FRESH_MS, _EMPTY_FRESH_MS = 60_000, 5_000
+_ON_SPOT_SIDE = {
+    **dict.fromkeys(("unifiedAccount", "portfolioMargin"), True),
+    **dict.fromkeys(("default", "disabled", "dexAbstraction"), False),
+}
+"""Kinds of account (`userAbstraction`), and whether collateral is in the spot balances."""
 SPENDING_ACTIONS = frozenset({"approveBuilderFee", "setReferrer"})
 _THOUSANDS = re.compile(r"^k[A-Z]")
 
@@ -42,6 +48,14 @@ def leverage_tiers(meta: Json, name: str) -> list[Json]:
     ]
 
 
+def _is_on_spot_side(kind: Any) -> bool:
+    """Raises VenueAnswerError for a kind of account that is not known: its balance could be anywhere."""
+    word = kind.strip('"') if isinstance(kind, str) else ""
+    if word not in _ON_SPOT_SIDE:
+        raise VenueAnswerError(f"hyperliquid: kind of account {kind!r} is none of {', '.join(_ON_SPOT_SIDE)}")
+    return _ON_SPOT_SIDE[word]
+
+
 @cache
 def frugal_class() -> type:
     """Made on demand: importing ccxt takes half a second."""
@@ -66,6 +80,29 @@ def frugal_class() -> type:
         async def initialize_client(self) -> bool:
             """ccxt runs the next two here before every order, and asks once more for the account's kind."""
             return True
+
+        async def is_unified_enabled(
+            self, method: str, address: Any = None, shouldRefresh: bool = False, params: Any = None
+        ) -> list[Any]:
+            """Whether collateral is on the spot side, asked again after a minute.
+
+            ccxt takes an answer that it cannot read for a no, and keeps what it found for good.
+            """
+            now, asked = self.milliseconds(), self.options.get("ownKindOfAccount")
+            if asked is None or not 0 <= now - asked[0] < _KIND_FRESH_MS:
+                request = {"type": "userAbstraction", "user": address or self.walletAddress}
+                asked = (now, _is_on_spot_side(await self.publicPostInfo(request)))
+                self.options["ownKindOfAccount"] = asked
+            return [asked[1], params or {}]
+
+        async def fetch_balance(self, params: Any = None) -> Any:
+            """Asked of the other side too where there is nothing: the kind of account may have changed."""
+            found = await super().fetch_balance(params or {})
+            asked_ms, _ = self.options["ownKindOfAccount"]
+            if any(found["total"].values()) or self.milliseconds() - asked_ms < _EMPTY_FRESH_MS:
+                return found
+            del self.options["ownKindOfAccount"]
+            return await super().fetch_balance(params or {})
 
         async def handle_builder_fee_approval(self) -> bool:
             """ccxt approves 0.01 % (or 0 %) for its own builder here and then attaches it to every order."""
@@ -138,6 +175,11 @@ def frugal_class() -> type:
                 if len(found) == known:
                     raise VenueAnswerError(f"hyperliquid: {kind}: more than {page} rows at one moment")
                 request["startTime"] = rows[-1]["time"]
+
+        def parse_order_status(self, status: Any) -> Any:
+            """`scheduledCancel` and its like are endings, too."""
+            ended = isinstance(status, str) and status.lower().endswith(("cancel", "canceled", "cancelled"))
+            return "canceled" if ended else super().parse_order_status(status)
 
         def parse_income(self, income: Any, market: Any = None) -> Any:
             """Dated at the hour; without id, for every payment has the same hash of zeros."""

@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
-from funding_pipeline.core.errors import CredentialsError
+from funding_pipeline.core.errors import CredentialsError, VenueAnswerError
 from funding_pipeline.core.trading import Balance, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
@@ -51,6 +51,7 @@ _CODES: Mapping[str, tuple[str, ...]] = {
     "unknown_order": ("51400", "51401", "51402", "51603"),
     "leverage": ("51004", "59102", "59103", "59104", "59105", "59108"),
 }
+_PAGE = 100
 _PRE_MARKET = ("pre_market", "rebase_contract")
 _REASONS: Mapping[str, str] = {code: reason for reason, codes in _CODES.items() for code in codes}
 
@@ -177,6 +178,19 @@ class OkxVenue(VenueDialect):
             Rows("data"),
         ),
         "market/books": Rows("data.0.bids", are_rows=False),
+        # of the account
+        "account/positions": Rows("data", "instId", numbers=("pos",)),
+        "account/balance": Rows("data.0.details", "ccy", may_miss=False, numbers=("cashBal", "eq")),
+        "account/config": Rows("data", may_miss=False, needs=("data.0.acctLv",)),
+        "trade/order": Rows("data", may_miss=False, needs=("data.0.ordId",), numbers=("sz", "accFillSz")),
+        "trade/orders-pending": Rows("data", "instId", numbers=("sz", "accFillSz")),
+        "trade/fills-history": Rows(
+            "data", about="instId", may_miss=False, numbers=("fillSz", "fillPx", "ts")
+        ),
+        **dict.fromkeys(
+            ("account/bills", "account/bills-archive"),
+            Rows("data", "instId", may_miss=False, numbers=("ts", "balChg")),
+        ),
     }
     needed: ClassVar[tuple[str, ...]] = ("ctVal", "tickSz", "lotSz")
     kinds: ClassVar[Mapping[str, Underlying]] = {"1": "crypto", "3": "stock", "4": "commodity", "5": "forex"}
@@ -194,6 +208,12 @@ class OkxVenue(VenueDialect):
             "createOrder": "privatePostTradeOrder",
             "defaultMarginMode": "cross",
         }
+
+    def next_page(self, path: str, params: Mapping[str, Any], body: Any) -> Json | None:
+        """Resting orders, 100 a page, newest first; the next are those older than the last of this one."""
+        if path != "trade/orders-pending" or len(body["data"]) < _PAGE:
+            return None
+        return {"after": body["data"][-1]["ordId"]}
 
     def serves(self, market: Json) -> bool:
         """Swaps settled in USDT; an instrument before its opening has no settle currency yet."""
@@ -267,8 +287,10 @@ class OkxVenue(VenueDialect):
     def payment_amount(self, row: Json) -> Decimal:
         """Below zero was paid. Isolated margin: the balance is untouched, the position's own margin moves."""
         info = row["info"]
-        change = Decimal(info.get("balChg") or "0")
-        return change if change else Decimal(info.get("posBalChg") or "0")
+        change, own = decimal_of(info.get("balChg")), decimal_of(info.get("posBalChg"))
+        if change is None:
+            raise VenueAnswerError(f"okx: bill {info.get('billId')} states no change")
+        return change or own or change
 
     def balance(self, currency: str, account: Json, answer: Json) -> Balance:
         """`cashBal` is the wallet; ccxt's total is `eq`, which has unrealised profit in it."""
@@ -281,6 +303,12 @@ class OkxVenue(VenueDialect):
         """`adl` has five lights; none is lit for the last in the queue."""
         lights = number_of(position["info"].get("adl"))
         return None if lights is None else lights / 5
+
+    def position_amount(self, position: Json) -> Decimal | None:
+        """`pos`, contracts: signed in one-way mode; else `posSide` has the sign."""
+        info = info_of(position)
+        size, side = decimal_of(info.get("pos")), info.get("posSide")
+        return -abs(size) if size is not None and side == "short" else size
 
     async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
         """For the margin mode that orders will use; each mode has its own."""
@@ -313,10 +341,8 @@ class OkxVenue(VenueDialect):
             await client.set_position_mode(False)
 
     def raw_params(self, call: str) -> Mapping[str, Any]:
-        """Only swaps: an account may hold what the loaded markets do not know. 500 trades at most."""
-        if call == "fetch_trades":
-            return {"limit": 500}
-        return {"instType": "SWAP"} if call in ("fetch_positions", "fetch_open_orders") else {}
+        """500 trades at most. Positions and orders of every kind: what is no swap is there all the same."""
+        return {"limit": 500} if call == "fetch_trades" else {}
 
 
 async def _configuration(client: Any) -> Json:

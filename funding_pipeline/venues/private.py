@@ -8,7 +8,8 @@ sent for the instrument until `order_by_client_id` tells what became of it.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
@@ -26,9 +27,11 @@ from funding_pipeline.core.trading import (
     MarginMode,
     OrderRequest,
     OrderState,
+    OrderStatus,
     PositionState,
 )
 from funding_pipeline.venues import account_values as values
+from funding_pipeline.venues.answers import understanding
 from funding_pipeline.venues.calls import Sleep
 from funding_pipeline.venues.connection import Connection
 from funding_pipeline.venues.credentials import Credentials
@@ -36,7 +39,15 @@ from funding_pipeline.venues.dialect import Json, KeyPermissions, VenueDialect
 from funding_pipeline.venues.listing import instrument_terms
 from funding_pipeline.venues.pager import PageRequest, walk
 from funding_pipeline.venues.reading import VenueReader
-from funding_pipeline.venues.spelling import HOUR_MS, to_ms
+from funding_pipeline.venues.spelling import HOUR_MS, info_of, to_ms
+
+
+@dataclass(frozen=True)
+class PositionsRead:
+    """`unread`: reasons by symbol."""
+
+    held: tuple[PositionState, ...]
+    unread: Mapping[str, str]
 
 
 class PrivateGateway(VenueReader):
@@ -91,15 +102,48 @@ class PrivateGateway(VenueReader):
     async def balance(self) -> tuple[Balance, ...]:
         """Collateral by currency; currencies of which there is nothing are left out."""
         await self._markets()
-        answer = await self._calls.read("fetch_balance", self._params("fetch_balance"))
-        return values.balances(self.dialect, answer)
+        answer, left_out = await self._calls.read_rows("fetch_balance", self._params("fetch_balance"))
+        for row in left_out:  # of another list of the same answer: open profit is then unknown
+            raise VenueAnswerError(f"{self.venue}: balance: {row.name}: {row.reason}")
+        with understanding(f"{self.venue}: balance"):
+            return values.balances(self.dialect, answer)
 
     async def positions(self) -> tuple[PositionState, ...]:
-        """Open positions by symbol, signed, in quoted base units."""
+        """Open positions by symbol, signed, in quoted base units; raises VenueAnswerError for one that cannot
+        be read."""
+        found = await self.read_positions()
+        if found.unread:
+            raise VenueAnswerError("; ".join(found.unread.values()))
+        return found.held
+
+    async def read_positions(self) -> PositionsRead:
+        """Open positions, and by symbol those that are there and cannot be read: how much is held is unknown.
+
+        Raises VenueAnswerError where it is not even known in what.
+        """
         markets = await self._markets()
-        rows = await self._calls.read("fetch_positions", None, self._params("fetch_positions"))
-        states = (values.position(self.dialect, row, markets.get(row.get("symbol"))) for row in rows)
-        return tuple(sorted((state for state in states if state), key=lambda state: state.symbol))
+        rows, left_out = await self._calls.read_rows("fetch_positions", None, self._params("fetch_positions"))
+        held: list[PositionState] = []
+        unread = {
+            self._symbol_of(row.name): f"{self.venue}: position of {row.name}: {row.reason}"
+            for row in left_out
+        }
+        for row in rows:
+            try:
+                with understanding(f"{self.venue}: position of {row.get('symbol')}"):
+                    state = values.position(self.dialect, row, markets)
+            except VenueAnswerError as error:
+                unread[str(row.get("symbol"))] = str(error)
+            else:
+                held += [state] if state is not None else []
+        return PositionsRead(tuple(sorted(held, key=lambda state: state.symbol)), unread)
+
+    def _symbol_of(self, native: str) -> str:
+        """The symbol of an instrument that the venue names like this."""
+        for symbol, market in self._client.markets.items():
+            if native in (market["id"], info_of(market).get("name")) and self.dialect.serves(market):
+                return str(symbol)
+        return values.perpetual_symbol(native)
 
     async def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set it; success also where it is set already. OrderRejectedError(leverage) above the maximum."""
@@ -202,39 +246,63 @@ class PrivateGateway(VenueReader):
             except ccxt.OrderNotFound:
                 return None
 
-        row = await self._calls.read_by(look_up, name="fetch_order", about=f"{symbol} {client_order_id}")
-        return None if row is None else values.order_state(self.dialect, row, market)
+        about = f"{symbol} {client_order_id}"
+        row = await self._calls.read_by(look_up, name="fetch_order", about=about)
+        if row is None:
+            return None
+        if row.get("clientOrderId") not in (None, "", venue_form):
+            raise VenueAnswerError(f"{self.venue}: fetch_order {about}: the answer is about another order")
+        ended = None if values.has_known_status(row) else await self._ending(row, symbol)
+        with understanding(f"{self.venue}: order {about}"):
+            return values.order_state(self.dialect, row, market, unless_known=ended)
+
+    async def _ending(self, row: Json, symbol: str) -> OrderStatus:
+        """What is behind a status that nobody knows: an order that is not among those that rest has ended."""
+        resting = await self.open_orders(symbol)
+        return "open" if any(order.order_id == str(row.get("id")) for order in resting) else "cancelled"
 
     async def open_orders(self, symbol: str | None = None) -> tuple[OrderState, ...]:
-        """Resting orders, of one instrument or all."""
+        """Resting orders, of one instrument or all. One whose status nobody knows rests, since it is listed;
+        one that cannot be read is left out, with a line in `unread`."""
         markets = await self._markets()
         if symbol is not None:
             await self._market(symbol)
         params = self._params("fetch_open_orders")
         rows = await self._calls.read("fetch_open_orders", symbol, None, None, params, about=symbol or "")
-        return tuple(
-            values.order_state(self.dialect, row, market)
-            for row in rows
-            if (market := markets.get(row.get("symbol"))) is not None
-        )
+        orders = []
+        for row in rows:
+            try:
+                orders.append(self._resting(row, markets))
+            except VenueAnswerError as error:
+                self.unread.append(str(error))
+        return tuple(orders)
+
+    def _resting(self, row: Json, markets: Mapping[str, Json]) -> OrderState:
+        """An order that rests; of an instrument that is not listed in contracts."""
+        name = str(row.get("symbol"))
+        unlisted = {"symbol": values.perpetual_symbol(name), "contractSize": 1}
+        with understanding(f"{self.venue}: order of {name}"):
+            return values.order_state(self.dialect, row, markets.get(name, unlisted), unless_known="open")
 
     # --- statements
     async def fills(self, symbol: str, since: datetime) -> tuple[Fill, ...]:
         """Trades of the account from `since` on, oldest first."""
         market = await self._market(symbol)
         rows = await self._statement("fetch_my_trades", symbol, since, self.dialect.fills_request)
-        return tuple(values.fill(self.dialect, row, market) for row in rows)
+        with understanding(f"{self.venue}: fills of {symbol}"):
+            return tuple(values.fill(self.dialect, row, market) for row in rows)
 
     async def funding_payments(self, symbol: str, since: datetime) -> tuple[FundingPayment, ...]:
         """Funding from `since` on, oldest first; positive was received, negative was paid."""
         market = await self._market(symbol)
         rows = await self._statement("fetch_funding_history", symbol, since, self.dialect.payments_request)
-        return tuple(values.payment(self.dialect, row, market) for row in rows)
+        with understanding(f"{self.venue}: funding payments of {symbol}"):
+            return tuple(values.payment(self.dialect, row, market) for row in rows)
 
     async def _statement(
         self, call: str, symbol: str, since: datetime, ask: Callable[[int, int], tuple[int, Json]]
     ) -> list[Json]:
-        """Rows from `since` to now, in spans that the venue answers, told apart by id."""
+        """Rows from `since` to now, in spans that the venue answers, distinguished by id."""
         extra = self._params(call)
         page = int(extra.get("limit", self.dialect.statement_page))
 
@@ -272,8 +340,7 @@ def _time_of(row: Json) -> int | None:
 
 
 def _identity(row: Json) -> Any:
-    """Fills and payments have ids; where a venue gives none, time and amount tell them apart."""
-    identity = row.get("id")
-    if identity is None and row.get("timestamp") is None:
+    """Fills and payments have ids; where a venue gives none, their whole row distinguishes them."""
+    if row.get("id") is None and row.get("timestamp") is None:
         raise VenueAnswerError("a statement's row without id and time")
-    return identity if identity is not None else (row.get("timestamp"), row.get("symbol"), row.get("amount"))
+    return values.statement_id(row)

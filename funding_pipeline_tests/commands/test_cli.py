@@ -34,7 +34,20 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "up", "fetch", "testnet", "chaos", "backtest", "forecast", "tune", "validate", "sql"]
+    "command",
+    [
+        "run",
+        "up",
+        "fetch",
+        "testnet",
+        "chaos",
+        "backtest",
+        "forecast",
+        "tune",
+        "validate",
+        "sql",
+        "housekeeping",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = _cli(command, "--help")
@@ -49,6 +62,7 @@ def test_every_command_explains_itself(command: str) -> None:
         (["run"], {"FUNDING_MARKET": "paper"}, "FUNDING_MARKET"),
         (["run"], {"FUNDING_DATA": "/no/such/folder"}, "no such folder"),
         (["sql", "select 1"], {"FUNDING_HOME": "/tmp/no-such-home"}, "make run"),
+        (["housekeeping"], {"FUNDING_HOME": "/tmp/no-such-home"}, "there is no state yet"),
         (
             ["forecast", "--data", "/no/such", "--train-end", "2025-01-01", "--from", "2025-01-01",
              "--to", "2025-02-01", "--out", "/tmp/x.parquet"],
@@ -84,6 +98,17 @@ def test_sql_over_the_stored_tables(finished_run: Settings) -> None:
     wrong = _cli("sql", "select * from nowhere", env=_environment(finished_run))
     assert wrong.returncode == 2
     assert "nowhere" in wrong.stderr
+
+
+def test_housekeeping_after_a_run_removes_nothing_that_is_used(finished_run: Settings) -> None:
+    environment = _environment(finished_run) | {"COLUMNS": "200"}
+    question = "select count(*) as n from features"
+    before = _cli("sql", question, "--format", "csv", env=environment).stdout
+    result = _cli("housekeeping", env=environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "everything" in result.stdout
+    assert _cli("sql", question, "--format", "csv", env=environment).stdout == before
+    assert "champion" in _cli("models", env=environment).stdout
 
 
 def test_validate_judges_the_simulated_market(finished_run: Settings) -> None:

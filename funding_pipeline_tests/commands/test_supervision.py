@@ -214,3 +214,23 @@ def test_a_tether_ends_with_its_program_and_its_code() -> None:
     command = [sys.executable, "-m", "funding_pipeline.commands.tether", str(os.getpid())]
     run = subprocess.run([*command, sys.executable, "-c", "import sys; sys.exit(7)"], check=False)
     assert run.returncode == 7
+
+
+def test_a_log_that_grows_large_is_put_aside_once(
+    household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "LARGEST_LOG_BYTES", 2_000)
+    chatters = LIVES + "\nwhile True: print('line', flush=True); time.sleep(0.0005)"
+    service = household.service("chatty", chatters)
+    process = household.supervisor.start(service)
+    before = service.log.with_suffix(".before.log")
+    deadline, sizes = time.monotonic() + PATIENCE_SECONDS, set()
+    while len(sizes) < 3 and time.monotonic() < deadline:
+        household.supervisor._look()
+        if before.exists():
+            sizes.add(before.stat().st_size)
+        time.sleep(0.01)
+    assert len(sizes) == 3
+    assert process.poll() is None
+    assert {*before.read_text().split()} == {"line"}
+    assert oct(before.stat().st_mode)[-3:] == "600"

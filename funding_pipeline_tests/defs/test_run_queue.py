@@ -6,7 +6,14 @@ import dagster as dg
 import pytest
 import yaml
 
-from funding_pipeline.defs.run_tags import CLOSE_RUN, GOVERNANCE_RUN, REBALANCE_RUN, RESEARCH_RUN, WORK
+from funding_pipeline.defs.run_tags import (
+    CLOSE_RUN,
+    GOVERNANCE_RUN,
+    HOUSEKEEPING_RUN,
+    REBALANCE_RUN,
+    RESEARCH_RUN,
+    WORK,
+)
 from funding_pipeline.settings import project_root
 
 
@@ -29,12 +36,17 @@ def test_each_kind_of_work_has_its_limit_and_governance_none() -> None:
     text = (project_root() / "dagster.yaml").read_text("utf-8")
     limits = yaml.safe_load(text)["concurrency"]["runs"]["tag_concurrency_limits"]
     by_work = {entry["value"]: entry["limit"] for entry in limits if entry["key"] == WORK}
-    assert by_work == {REBALANCE_RUN[WORK]: 1, CLOSE_RUN[WORK]: 1, RESEARCH_RUN[WORK]: 2}
+    assert by_work == {
+        REBALANCE_RUN[WORK]: 1,
+        CLOSE_RUN[WORK]: 1,
+        RESEARCH_RUN[WORK]: 2,
+        HOUSEKEEPING_RUN[WORK]: 1,
+    }
     assert GOVERNANCE_RUN[WORK] not in by_work
 
 
 def test_governance_goes_before_a_rebalance_and_that_before_research() -> None:
-    order = [GOVERNANCE_RUN, REBALANCE_RUN, CLOSE_RUN, RESEARCH_RUN]
+    order = [GOVERNANCE_RUN, REBALANCE_RUN, CLOSE_RUN, RESEARCH_RUN, HOUSEKEEPING_RUN]
     priorities = [int(tags["dagster/priority"]) for tags in order]
     assert priorities == sorted(priorities, reverse=True)
     assert all(tags["dagster/max_retries"] == "0" for tags in order[:3])

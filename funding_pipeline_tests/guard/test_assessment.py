@@ -272,11 +272,9 @@ def resting_order(**changed: Any) -> OrderState:
     return replace(order, **changed)
 
 
-def test_an_order_of_somebody_else_halts() -> None:
-    judged = after(seen(foreign=(resting_order(),)), 2)
-    found = finding(judged, "foreign order a 77")
-    assert (found.action, found.state) == ("HALTED", "HALTED")
-    assert finding(after(seen(foreign=(resting_order(),))), "foreign order a 77").action == "none"
+def test_an_order_of_somebody_else_is_reported_and_stops_nothing() -> None:
+    found = finding(after(seen(foreign=(resting_order(),)), 2), "foreign order a 77")
+    assert (found.severity, found.action) == ("warning", "none")
 
 
 def test_a_contradiction_halts_when_it_lasts() -> None:
@@ -304,6 +302,15 @@ def test_a_position_that_nothing_explains_stops_growth_until_a_person_says_so() 
     assert finding(after(known, 2), f"unexplained a {symbol('BTC')}").action == "none"
 
 
+def test_a_leg_that_is_listed_no_more_still_hedges_and_is_reported() -> None:
+    whole = seen()
+    legs = [replace(held, is_listed=False) for held in whole.books["a"].positions]
+    books = {**whole.books, "a": replace(whole.books["a"], positions=tuple(legs))}
+    judged = after(replace(whole, books=books), 2)
+    assert keys(judged) == [f"unlisted a {symbol('BTC')}"]
+    assert (judged.findings[0].severity, judged.findings[0].action) == ("warning", "none")
+
+
 def test_the_journal_gone_is_told_and_gets_critical() -> None:
     one = seen(journal_problem="it is locked", state=None)
     assert [f.key for f in after(one, 2).findings if f.severity == "warning"] == ["journal"]
@@ -322,7 +329,7 @@ def test_a_leg_near_deleveraging_warns() -> None:
 def test_what_is_most_urgent_comes_first() -> None:
     one = seen(
         NAKED,
-        foreign=(resting_order(),),
+        contradictions=("a BTC 1 rests, and is absent in the journal",),
         equity_at_day_start_usd=Decimal(4_000_000),
         skews_seconds={"a": 60.0, "b": 0.0, "c": 0.0},
     )

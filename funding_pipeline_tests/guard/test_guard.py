@@ -201,7 +201,7 @@ def test_margin_beyond_its_limit_is_brought_down(new_rig: NewRig) -> None:
     assert report.findings == ()
 
 
-def test_an_order_of_somebody_else_halts(new_rig: NewRig) -> None:
+def test_an_order_of_another_program_is_reported_and_left_alone(new_rig: NewRig) -> None:
     rig = with_pair(new_rig)
 
     async def case(there: Watched) -> GuardReport:
@@ -210,8 +210,9 @@ def test_an_order_of_somebody_else_halts(new_rig: NewRig) -> None:
         return await there.looks(2)
 
     report = run(rig, case)
-    assert (report.state, report.findings[0].action) == ("HALTED", "HALTED")
-    assert "order that is not ours" in rig.journal.state().reason
+    assert (report.state, report.findings[0].action) == ("ACTIVE", "none")
+    assert "order that is not ours" in report.findings[0].title
+    assert [order.status for order in rig.orders("okx")][-1] == "open"
 
 
 def test_a_deleveraged_leg_is_named_and_its_pair_reduced(new_rig: NewRig) -> None:

@@ -189,6 +189,50 @@ def test_a_delisted_symbol_is_settled_and_gone(own: RunningTestnet) -> None:
     assert BTC not in own.admin("GET", "/admin/venues")["binance"]["instruments"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"kind": "foreign_order", "venue": "binance"}, "symbol is needed"),
+        ({"kind": "silent_ack", "leverage": 0}, "leverage"),
+        (
+            {"kind": "leverage_change", "venue": "binance", "symbol": BTC},
+            "leverage, margin_mode or hedge_mode",
+        ),
+        (
+            {"kind": "leverage_change", "venue": "binance", "symbol": BTC, "leverage": 999},
+            "leverage is from 1",
+        ),
+        ({"kind": "unified_account", "venue": "okx", "account": "okx-1"}, "'okx-1' is not on okx"),
+        ({"kind": "hand_position", "venue": "binance", "symbol": BTC}, "no position to close"),
+    ],
+)
+def test_a_rule_that_cannot_begin_is_refused_by_name(
+    own: RunningTestnet, rule: dict[str, Any], said: str
+) -> None:
+    own.new_account("binance")
+    status, answer = own.ask("POST", "/admin/faults", rule)
+    assert (status, said in answer["error"]) == (400, True), answer
+    assert own.admin("GET", "/admin/faults") == []
+
+
+def test_a_foreign_order_is_withdrawn_when_its_fault_ends_even_after_a_restart(own: RunningTestnet) -> None:
+    account = account_of(own)
+    rule = {"kind": "foreign_order", "venue": "binance", "symbol": BTC, "conditional": True}
+    fault = own.admin("POST", "/admin/faults", rule)
+    (shown,) = own.admin("GET", f"/admin/accounts/binance/{account.account_id}")["conditional"]
+    assert (shown["order_id"], shown["ticket"]["symbol"]) == (next(iter(account.conditional)), BTC)
+    own.call(lambda: own.server.faults.load(own.server.faults.dump()))
+    own.admin("DELETE", f"/admin/faults/{fault['id']}")
+    assert account.conditional == {}
+
+
+def test_a_part_of_what_is_asked_narrows_a_fault(testnet: RunningTestnet) -> None:
+    testnet.admin("POST", "/admin/faults", {"kind": "null_answer", "asked": "symbol=ETHUSDT"})
+    for symbol, expected in (("BTCUSDT", False), ("ETHUSDT", True)):
+        _, told = testnet.ask("GET", f"/fapi/v1/premiumIndex?symbol={symbol}", host=HOST["binance"])
+        assert (told is None) == expected
+
+
 def test_a_request_delivered_twice_is_processed_twice(own: RunningTestnet) -> None:
     seen = []
     dialect: Any = own.server.testnet.by_host[HOST["binance"]].dialect

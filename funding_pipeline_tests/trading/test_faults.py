@@ -1,11 +1,13 @@
 """The executor when answers are lost, venues go, legs are taken away and the process dies."""
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
 from funding_pipeline.core.governance import RiskVerdict
+from funding_pipeline.core.trading import OrderRequest
 from funding_pipeline_tests.trading.rig import QUICK, Open, TradingRig, symbol
 
 NewRig = Callable[..., TradingRig]
@@ -129,6 +131,25 @@ def test_stray_orders_of_an_earlier_process_are_cancelled(new_rig: NewRig) -> No
     assert resting[0].status != "open"
     ended = rig.journal.intent(str(resting[0].ticket.client_id))
     assert ended is None or ended.order is None or ended.order.status != "open"
+
+
+@pytest.mark.parametrize("venue", ["binance", "bybit", "okx", "hyperliquid", "gate"])
+def test_an_order_of_another_program_is_not_cancelled(new_rig: NewRig, venue: str) -> None:
+    """Its id has the form of ours; the journal does not know it."""
+    rig = new_rig(venue, "okx" if venue != "okx" else "binance")
+    price = round(rig.mark(venue) * Decimal("0.9"), 0)
+    request = OrderRequest(
+        venue, symbol(venue, "BTC"), "buy", "limit", Decimal("0.1"), "0123456789abcdef01234567", price
+    )
+
+    async def place() -> None:
+        async with rig.opened() as there:
+            await there.gateways[venue].create_order(request)
+
+    asyncio.run(place())
+    targets = {(name, "BTC"): size for name, size in zip(rig.venues, ("0.3", "-0.3"), strict=True)}
+    assert rig.rebalance(rig.verdict("r1", targets)).status == "done"
+    assert [order.status for order in rig.orders(venue) if order.ticket.price == price] == ["open"]
 
 
 def test_killed_at_every_commit_the_same_call_ends_the_same(new_rig: NewRig) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -19,6 +19,7 @@ from funding_pipeline.trading.governance_actions import change_state, rebase_equ
 from funding_pipeline.trading.session import TradingSession, open_session
 from funding_pipeline.trading.setup import TradingSetup
 from funding_pipeline.venues.testnet_address import TestnetAddress
+from funding_pipeline_tests.conformance.given import Given, GivenConnection
 from funding_pipeline_tests.trading.rig import TradingRig, symbol
 
 T = TypeVar("T")
@@ -27,12 +28,14 @@ ALICE = Actor("person", "alice")
 PAIR = {("binance", "BTC"): "1.5", ("okx", "BTC"): "-1.5"}
 
 
-def in_session(rig: TradingRig, work: Callable[[TradingSession], Awaitable[T]]) -> T:
-    """Work in a session of its own, as a job does."""
+def in_session(rig: TradingRig, work: Callable[[TradingSession], Awaitable[T]], *changes: Given) -> T:
+    """Work in a session of its own, as a job does; `changes`: answers that it is given instead."""
     setup = TradingSetup(
         mode="paper",
         venues=rig.venues,
-        connect=connector(TestnetAddress(rig.testnet.port)),
+        connect=(lambda: GivenConnection(rig.testnet.port, *changes))
+        if changes
+        else connector(TestnetAddress(rig.testnet.port)),
         journal_url=rig.url,
         limits=(RiskLimits(),),
         execution=ExecutionConfig(concurrency=1, deadline_seconds=5, grace_seconds=5),
@@ -143,3 +146,47 @@ def test_the_machine_may_not_leave_halted_to_flatten(rig: TradingRig) -> None:
     with pytest.raises(GovernanceError, match="only a person"):
         change_state(rig.journal, "REDUCING", by=Actor("guard"), reason="flatten")
     assert symbol("okx", "BTC") == "BTC/USDT:USDT"
+
+
+def test_what_can_be_closed_is_closed_and_what_cannot_is_named(rig: TradingRig) -> None:
+    """A dated future, an instrument that is listed no more and a position without a size, beside a pair."""
+
+    def beside_odd_ones(body: Any, _: Any) -> Any:
+        like = next((row for row in body if row["positionAmt"] != "0"), None)
+        if like is None:
+            like = {"positionSide": "BOTH", "entryPrice": "1", "markPrice": "2", "unRealizedProfit": "0"}
+        dated = {**like, "symbol": "BTCUSDT_260327", "positionAmt": "0.5", "notional": "10000"}
+        gone = {**like, "symbol": "GONEUSDT", "positionAmt": "-12", "notional": "0"}
+        unsized = {**like, "symbol": "ETHUSDT", "positionAmt": None}
+        return [*body, dated, gone, unsized]
+
+    reducing(rig)
+    done = in_session(
+        rig,
+        lambda session: flatten_all(session, reason="home"),
+        Given("/positionRisk", beside_odd_ones),
+    )
+    assert [rig.held(venue) for venue, _ in PAIR] == [0, 0]
+    assert not done.is_flat
+    assert "binance" in done.unread  # what ETH is, nobody knows: so nobody says that it is flat
+    notes = {leg.symbol: leg.note for leg in done.report.legs}
+    assert notes["BTC/USDT:USDT"] == ""
+    assert "is not listed: close it at binance itself" in notes["BTCUSDT_260327"]
+    assert "is not listed: close it at binance itself" in notes["GONE/USDT:USDT"]
+    assert "positionAmt is None" in notes["ETH/USDT:USDT"]
+
+
+def test_an_instrument_that_is_listed_no_more_remains_and_is_named(rig: TradingRig) -> None:
+    gone = {"symbol": "GONEUSDT", "positionSide": "BOTH", "positionAmt": "-12", "entryPrice": "1"}
+    gone |= {"markPrice": "2", "unRealizedProfit": "0", "notional": "-24"}
+    reducing(rig)
+    done = in_session(
+        rig,
+        lambda session: flatten_all(session, reason="home"),
+        Given("/positionRisk", lambda body, _: [*body, gone]),
+    )
+    assert [rig.held(venue) for venue, _ in PAIR] == [0, 0]
+    assert [(held.symbol, held.quantity) for held in done.beyond_dust] == [("GONE/USDT:USDT", -12)]
+    assert "GONE/USDT:USDT -12" in done.text()
+    why = {row["symbol"]: row["why"] for row in done.rows()}
+    assert "close it at binance itself" in why["GONE/USDT:USDT"]

@@ -15,7 +15,7 @@ from funding_pipeline.venues.routing import TestnetConnection
 
 AT_MS = 1_751_328_000_000
 CLIENT_ID = "0123456789abcdef01234567"
-MARKET = {"symbol": "BTC/USDT:USDT", "contractSize": 0.01, "settle": "USDT"}
+MARKET = {"symbol": "BTC/USDT:USDT", "contractSize": 0.01, "settle": "USDT", "swap": True, "linear": True}
 
 
 class Somewhere(VenueDialect):
@@ -107,10 +107,32 @@ def test_an_order_is_in_coins() -> None:
 
 @pytest.mark.parametrize(
     ("told", "status"),
-    [("open", "open"), ("closed", "filled"), ("canceled", "cancelled"), ("expired", "cancelled")],
+    [("open", "open"), ("canceled", "cancelled"), ("expired", "cancelled"), ("rejected", "cancelled")],
 )
 def test_statuses(told: str, status: str) -> None:
     assert values.order_state(Somewhere(), order(status=told), MARKET).status == status
+
+
+@pytest.mark.parametrize(
+    ("stated", "filled", "status"),
+    [
+        ("closed", 5.0, "filled"),
+        ("closed", 2.0, "cancelled"),  # Bybit's PartiallyFilledCanceled
+        ("canceled", 5.0, "filled"),
+        ("rejected", 0.0, "rejected"),
+        ("rejected", 5.0, "filled"),
+    ],
+)
+def test_what_was_filled_counts_however_the_order_ended(stated: str, filled: float, status: str) -> None:
+    state = values.order_state(Somewhere(), order(status=stated, filled=filled), MARKET)
+    assert (state.status, state.filled) == (status, Decimal(str(filled)) / 100)
+
+
+def test_a_status_that_nobody_knows_is_what_the_caller_found_out() -> None:
+    odd = order(status="Unheard")
+    assert not values.has_known_status(odd)
+    assert values.order_state(Somewhere(), odd, MARKET, unless_known="open").status == "open"
+    assert values.order_state(Somewhere(), odd, MARKET, unless_known="cancelled").status == "cancelled"
 
 
 def test_nothing_filled_has_no_average() -> None:
@@ -119,7 +141,7 @@ def test_nothing_filled_has_no_average() -> None:
 
 @pytest.mark.parametrize("missing", ["status", "amount", "filled", "side"])
 def test_an_order_told_in_part_is_an_error(missing: str) -> None:
-    with pytest.raises(VenueAnswerError, match="told in part"):
+    with pytest.raises(VenueAnswerError, match="stated in part"):
         values.order_state(Somewhere(), order(**{missing: None}), MARKET)
 
 
@@ -136,13 +158,43 @@ def test_an_acknowledgement_that_says_little_is_none() -> None:
 
 
 def test_positions_are_signed_and_in_coins() -> None:
-    row = {"contracts": 7, "side": "short", "entryPrice": 100, "marginMode": "cross", "liquidationPrice": 0}
-    state = values.position(Somewhere(), row, MARKET)
+    symbol, markets = MARKET["symbol"], {MARKET["symbol"]: MARKET}
+    row = {"symbol": symbol, "contracts": 7, "side": "short", "entryPrice": 100, "marginMode": "cross"}
+    state = values.position(Somewhere(), {**row, "liquidationPrice": 0}, markets)
     assert state is not None
-    assert (state.quantity, state.margin_mode) == (Decimal("-0.07"), "cross")
+    assert (state.quantity, state.margin_mode, state.is_listed) == (Decimal("-0.07"), "cross", True)
     assert state.liquidation_price is None
-    assert values.position(Somewhere(), {"contracts": 0}, MARKET) is None
-    assert values.position(Somewhere(), {"contracts": 1}, None) is None
+    assert values.position(Somewhere(), {**row, "contracts": 0}, markets) is None
+    with pytest.raises(VenueAnswerError, match="its size is not stated"):
+        values.position(Somewhere(), {**row, "contracts": None}, markets)
+
+
+@pytest.mark.parametrize(
+    ("native", "symbol"),
+    [
+        ("XYZUSDT", "XYZ/USDT:USDT"),
+        ("XYZ-USDT-SWAP", "XYZ/USDT:USDT"),
+        ("XYZ_USDT", "XYZ/USDT:USDT"),
+        ("XYZ/USDC:USDC", "XYZ/USDC:USDC"),
+        ("BTCUSDT_260327", "BTCUSDT_260327"),
+        ("BTC-USDT-260327", "BTC-USDT-260327"),
+    ],
+)
+def test_a_position_in_what_is_not_listed_is_a_leg_all_the_same(native: str, symbol: str) -> None:
+    row = {"symbol": native, "contracts": 30, "side": "short", "notional": 600, "markPrice": 40}
+    state = values.position(Somewhere(), row, {})
+    assert state is not None
+    assert (state.symbol, state.quantity, state.is_listed) == (symbol, -15, False)
+    unpriced = values.position(Somewhere(), {**row, "notional": None}, {})
+    assert unpriced is not None
+    assert unpriced.quantity == -30  # contracts: what they are worth nobody says
+
+
+def test_fills_without_an_id_of_their_own_are_distinguished_by_their_row() -> None:
+    one, other = ({"id": "0", "info": {"tid": 0, "startPosition": at}} for at in ("1.0", "2.0"))
+    assert values.statement_id(one) == values.statement_id(dict(one))
+    assert values.statement_id(one) != values.statement_id(other)
+    assert values.statement_id({"id": 17, "info": {}}) == "17"
 
 
 def test_a_size_that_is_not_known_is_an_error() -> None:

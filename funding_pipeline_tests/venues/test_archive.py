@@ -4,13 +4,14 @@ import errno
 import gzip
 import os
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from funding_pipeline.core.errors import StorageError
-from funding_pipeline.venues.archive import ArchiveIndex, BodyArchive, read_archive, read_file
+from funding_pipeline.venues.archive import ArchiveIndex, BodyArchive, read_archive, read_file, remove_days
 from funding_pipeline.venues.connection import Exchanged
 
 AT = 1_751_328_000_000  # 2025-07-01
@@ -33,6 +34,20 @@ def test_bodies_are_read_back_as_they_came(tmp_path: Path) -> None:
     assert [item.body for item in read.bodies] == bodies
     assert read.bodies[0] == exchanged(0, bodies[0])
     assert not read.is_truncated
+
+
+def test_bodies_of_old_days_are_removed(tmp_path: Path) -> None:
+    day = 86_400_000
+    for age in range(3):
+        with BodyArchive(tmp_path) as archive:
+            archive.record(exchanged(0, at=AT - age * day))
+            archive.record(exchanged(0, at=AT - age * day, venue="gate"))
+    (tmp_path / "okx" / "notes").mkdir()
+    assert remove_days(tmp_path, before=date(2025, 6, 30)) == 2
+    assert sorted(path.name for path in tmp_path.glob("*/*")) == [
+        *["2025-06-30"] * 2, *["2025-07-01"] * 2, "notes",
+    ]  # fmt: skip
+    assert remove_days(tmp_path / "none", before=date(2025, 6, 30)) == 0
 
 
 def test_a_file_per_venue_day_and_process(tmp_path: Path) -> None:

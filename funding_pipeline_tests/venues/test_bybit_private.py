@@ -46,8 +46,10 @@ def test_an_acknowledgement_is_an_id_and_nothing_else(examples: Any) -> None:
 
 
 def test_orders_as_the_venue_tells_them(examples: Any) -> None:
+    nothing = ok({"category": "linear", "list": [], "nextPageCursor": ""})
+    resting = body_of(examples, "fetch_open_orders")
     bodies = {
-        "/v5/order/realtime": body_of(examples, "fetch_open_orders"),
+        "/v5/order/realtime": lambda asked: nothing if "orderLinkId" in asked else resting,
         "/v5/order/history": body_of(examples, "fetch_orders_classic"),
     }
 

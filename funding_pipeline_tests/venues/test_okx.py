@@ -214,5 +214,5 @@ def test_bodies_of_somebody_else_are_judged_by_their_status(
 
 def test_requests_stay_within_what_the_venue_answers() -> None:
     assert VENUE.raw_params("fetch_trades") == {"limit": 500}
-    assert VENUE.raw_params("fetch_positions") == {"instType": "SWAP"}
+    assert VENUE.raw_params("fetch_positions") == {}  # of every kind
     assert VENUE.raw_params("fetch_balance") == {}

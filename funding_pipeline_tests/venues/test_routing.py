@@ -203,7 +203,7 @@ def test_bodies_are_recorded_as_received_without_signatures() -> None:
     assert "secret" not in repr(kept[0])
 
 
-@pytest.mark.parametrize("body", [b"<html></html>", b"", b"null", b'"garbage"', b'{"a": 1'])
+@pytest.mark.parametrize("body", [b"<html></html>", b"", b"garbage", b'{"a": 1'])
 def test_a_body_that_is_no_json_is_an_error(body: bytes) -> None:
     async def case() -> None:
         async with serving(body) as (port, _):

@@ -20,6 +20,8 @@ LARGEST_NOTIONAL = Decimal("1e12")
 def accepted(desk: Desk, account: Account, ticket: Ticket, time: int) -> Ticket:
     """The ticket, a reduce-only one cut down to what it may reduce. Raises Rejected."""
     instrument = tradable(desk, ticket.symbol, time)
+    if account.position_mode == "hedge":  # the engine knows no order that names a side of a hedge
+        raise Rejected("position_mode", "the account is in hedge mode; orders here are for one-way mode")
     if ticket.client_id is not None and desk.order_id_of(account, ticket.client_id) is not None:
         raise Rejected("duplicate_client_id", f"client id {ticket.client_id} was used before")
     mark = desk.mark(ticket.symbol, time)
@@ -36,7 +38,7 @@ def tradable(desk: Desk, symbol: str, time: int) -> Instrument:
     instrument = desk.instrument(symbol)
     if instrument.listed_at > time:
         raise Rejected("unknown_symbol", f"{symbol} is not listed yet")
-    if symbol in desk.state.delisted:
+    if symbol in desk.state.delisted or symbol in desk.state.unlisted:
         raise Rejected("delisted", f"{symbol} is delisted")
     if desk.is_frozen(symbol):
         raise Rejected("halted", f"{symbol} is halted")

@@ -28,6 +28,7 @@ from funding_pipeline.testnet.engine.values import (
     LedgerEntry,
     Order,
     Position,
+    PositionMode,
     Rejected,
     Ticket,
 )
@@ -84,8 +85,8 @@ class Exchange:
         return self.desk.instrument(symbol)
 
     def instruments(self) -> Sequence[Instrument]:
-        """Listed instruments (those delisted, or not listed yet, left out), by symbol."""
-        gone, now = self.desk.state.delisted, self.now()
+        """Listed instruments (those delisted, or not listed now, left out), by symbol."""
+        gone, now = self.desk.state.delisted | self.desk.state.unlisted, self.now()
         known = self.desk.instruments()
         return [known[s] for s in sorted(known) if s not in gone and known[s].listed_at <= now]
 
@@ -191,6 +192,10 @@ class Exchange:
     def set_margin_mode(self, account: Account, symbol: str, mode: MarginMode) -> Position:
         """Raises Rejected("margin_mode") while a position or order is open."""
         return modes.set_margin_mode(self.desk, account, symbol, mode)
+
+    def set_position_mode(self, account: Account, mode: PositionMode) -> None:
+        """Raises Rejected("position_mode") while anything is open. In hedge mode orders are refused."""
+        modes.set_position_mode(self.desk, account, mode)
 
     def notional(self, account: Account, symbol: str) -> Decimal:
         """|quantity| x mark."""

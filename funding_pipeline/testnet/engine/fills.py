@@ -7,7 +7,7 @@ What lives here: average entry, realised profit, the record. What does not: at w
 from dataclasses import replace
 from decimal import Decimal
 
-from funding_pipeline.core.trading import Side
+from funding_pipeline.core.trading import OrderStatus, Side
 from funding_pipeline.testnet.engine.ledger import money, post
 from funding_pipeline.testnet.engine.state import Desk
 from funding_pipeline.testnet.engine.values import Account, EngineFill, FillKind, Order, Position, Ticket
@@ -76,7 +76,14 @@ def forced_order(
 
 def cancel_order(desk: Desk, account: Account, order: Order, time: int, reason: str) -> None:
     """Take what is left of an open order away."""
-    order.status, order.updated, order.cancel_reason = "cancelled", time, reason
+    end_order(desk, account, order, time, status="cancelled", reason=reason)
+
+
+def end_order(
+    desk: Desk, account: Account, order: Order, time: int, *, status: OrderStatus, reason: str
+) -> None:
+    """An open order ends with what was filled of it."""
+    order.status, order.updated, order.cancel_reason = status, time, reason
     desk.close(account, order)
     desk.touch(account)
 

@@ -34,12 +34,22 @@ def halt(desk: Desk, symbol: str | None) -> None:
 
 
 def resume(desk: Desk, symbol: str | None) -> None:
-    """End a halt; None ends them all."""
+    """End a halt, and list what `unlist` took away; None ends them all."""
     if symbol is None:
         desk.state.is_halted = False
         desk.state.halted.clear()
+        desk.state.unlisted.clear()
     else:
         desk.state.halted.discard(symbol)
+        desk.state.unlisted.discard(symbol)
+
+
+def unlist(desk: Desk, symbol: str, time: int) -> None:
+    """Cancel its orders and list it no more until `resume`; positions stay, and funding goes on."""
+    desk.state.unlisted.add(desk.instrument(symbol).symbol)
+    for account in desk.busy_accounts():
+        for order in desk.open_orders(account, symbol):
+            cancel_order(desk, account, order, time, "delisted")
 
 
 def delist(desk: Desk, symbol: str, time: int) -> list[EngineFill]:
@@ -64,6 +74,15 @@ def delist(desk: Desk, symbol: str, time: int) -> list[EngineFill]:
 
 def halt_after_partial(desk: Desk, symbol: str, fraction: Decimal) -> None:
     """The next order that takes in the symbol fills at most `fraction` of it; then the symbol halts."""
+    desk.state.partial_then_halt[desk.instrument(symbol).symbol] = _checked(fraction)
+
+
+def refuse_after_fill(desk: Desk, symbol: str, fraction: Decimal) -> None:
+    """The next order that takes in the symbol fills at most `fraction` of it, and ends as rejected."""
+    desk.state.refused_after_fill[desk.instrument(symbol).symbol] = _checked(fraction)
+
+
+def _checked(fraction: Decimal) -> Decimal:
     if not ZERO < fraction < 1:
         raise Rejected("bad_request", "the fraction is between 0 and 1")
-    desk.state.partial_then_halt[desk.instrument(symbol).symbol] = fraction
+    return fraction

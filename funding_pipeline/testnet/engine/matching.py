@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from funding_pipeline.testnet.engine.acceptance import accepted
 from funding_pipeline.testnet.engine.affordability import check_order
-from funding_pipeline.testnet.engine.fills import cancel_order, new_order, record_fill
+from funding_pipeline.testnet.engine.fills import cancel_order, end_order, new_order, record_fill
 from funding_pipeline.testnet.engine.state import Desk
 from funding_pipeline.testnet.engine.taking import crosses, cut, mark_taken, offered, opposite, total
 from funding_pipeline.testnet.engine.values import Account, Book, Level, Order, Rejected, Ticket
@@ -32,7 +32,9 @@ def place(desk: Desk, account: Account, ticket: Ticket, time: int) -> Order:
         _check_passive(ticket, book)
     order = new_order(desk, account, ticket, time)
     _take(desk, account, order, taking, time)
-    if resting:
+    if order.status == "rejected":
+        pass
+    elif resting:
         desk.watch(account, order)
     elif order.status == "open":
         cancel_order(desk, account, order, time, "no_liquidity" if ticket.kind == "market" else "ioc")
@@ -63,11 +65,12 @@ def fill_resting(desk: Desk, time: int) -> None:
 
 
 def _taking(desk: Desk, ticket: Ticket, book: Book, time: int) -> list[Level]:
-    """What fills at once: nothing of a post-only order, a part under the fault of a partial fill."""
+    """What fills at once: nothing of a post-only order, a part under a fault of a partial fill."""
     if ticket.time_in_force == "post_only":
         return []
     taking = offered(desk, ticket.symbol, book, ticket.side, ticket.price, ticket.quantity, time)
-    fraction = desk.state.partial_then_halt.get(ticket.symbol)
+    parts = (desk.state.partial_then_halt, desk.state.refused_after_fill)
+    fraction = min((part[ticket.symbol] for part in parts if ticket.symbol in part), default=None)
     if fraction is None:
         return taking
     step = desk.instrument(ticket.symbol).step
@@ -84,6 +87,8 @@ def _take(desk: Desk, account: Account, order: Order, taking: Sequence[Level], t
         record_fill(desk, account, order, quantity=level.quantity, price=level.price, fee=fee, time=time)
     if taking and desk.state.partial_then_halt.pop(symbol, None) is not None:
         desk.state.halted.add(symbol)
+    if taking and desk.state.refused_after_fill.pop(symbol, None) is not None and order.left:
+        end_order(desk, account, order, time, status="rejected", reason="refused")
 
 
 def _fill_crossed(desk: Desk, account: Account, order: Order, book: Book, time: int) -> None:

@@ -1,4 +1,4 @@
-"""Leverage and margin mode of a position: changes that an account asks for.
+"""Leverage and margin mode of a position, position mode of an account: changes that an account asks for.
 
 What lives here: the checks and the moves of isolated margin they bring. What does not: the margins
 themselves (`margin`).
@@ -11,7 +11,7 @@ from funding_pipeline.testnet.engine import margin
 from funding_pipeline.testnet.engine.ledger import money
 from funding_pipeline.testnet.engine.state import Desk
 from funding_pipeline.testnet.engine.tiers import tier_at
-from funding_pipeline.testnet.engine.values import Account, Position, Rejected
+from funding_pipeline.testnet.engine.values import Account, Position, PositionMode, Rejected
 
 
 def set_leverage(desk: Desk, account: Account, symbol: str, leverage: int, time: int) -> Position:
@@ -52,3 +52,11 @@ def set_margin_mode(desk: Desk, account: Account, symbol: str, mode: MarginMode)
         position.margin_mode = mode
     account.positions[symbol] = position
     return position
+
+
+def set_position_mode(desk: Desk, account: Account, mode: PositionMode) -> None:
+    """Raises Rejected("position_mode") while anything is open. In hedge mode every order is refused: the
+    engine holds no two positions of one instrument."""
+    if mode != account.position_mode and (any(desk.held(account)) or desk.open_orders(account)):
+        raise Rejected("position_mode", "close positions and orders first")
+    account.position_mode = mode

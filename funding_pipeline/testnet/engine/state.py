@@ -39,7 +39,9 @@ class State:
     halted: set[str] = field(default_factory=set)
     is_halted: bool = False
     delisted: set[str] = field(default_factory=set)
+    unlisted: set[str] = field(default_factory=set)
     partial_then_halt: dict[str, Decimal] = field(default_factory=dict)
+    refused_after_fill: dict[str, Decimal] = field(default_factory=dict)
     next_order: int = FIRST_ID
     next_fill: int = FIRST_ID
     next_payment: int = FIRST_ID
@@ -146,8 +148,8 @@ class Desk:
         return self.quotes.mark(symbol, time)
 
     def is_frozen(self, symbol: str) -> bool:
-        """Nothing may trade: the symbol or the exchange is halted."""
-        return self.state.is_halted or symbol in self.state.halted
+        """Nothing may trade: the symbol or the exchange is halted, or the symbol is not listed now."""
+        return self.state.is_halted or symbol in self.state.halted or symbol in self.state.unlisted
 
     def position(self, account: Account, symbol: str) -> Position:
         """The account's position; a new flat one, not yet kept, where there is none."""

@@ -23,6 +23,7 @@ RejectionReason = Literal[
     "delisted",
     "leverage",
     "margin_mode",
+    "position_mode",
     "not_authenticated",
     "bad_signature",
     "bad_timestamp",
@@ -139,6 +140,18 @@ class Order:
         return self.ticket.quantity - self.filled
 
 
+@dataclass(frozen=True)
+class ConditionalOrder:
+    """An order that would be sent at `trigger`; here it never is. `trigger_above`: at or above, else at or
+    below. Its numbers are those of orders."""
+
+    order_id: int
+    ticket: Ticket
+    trigger: Decimal
+    trigger_above: bool
+    created: int
+
+
 FillKind = Literal["trade", "liquidation", "adl", "settlement"]
 
 
@@ -192,6 +205,9 @@ class LedgerEntry:
     reference: int | None = None  # order's fill or payment
 
 
+PositionMode = Literal["one_way", "hedge"]
+
+
 @dataclass
 class Position:
     """A one-way position; `quantity` is signed, `entry` is zero when flat."""
@@ -211,7 +227,8 @@ class Position:
 class Account:
     """A test account on one venue. `key`, `secret`, `passphrase`: credentials in the venue's own form.
 
-    Hyperliquid: `key` is the wallet address in lower case, `secret` the private key.
+    Hyperliquid: `key` is the wallet address in lower case, `secret` the private key. `is_unified`: where the
+    venue has several kinds of account, collateral is shown on its unified side.
     """
 
     account_id: str
@@ -221,11 +238,13 @@ class Account:
     passphrase: str = field(default="", repr=False)
     wallet: Decimal = Decimal(0)
     may_withdraw: bool = False
-    position_mode: Literal["one_way"] = "one_way"
+    position_mode: PositionMode = "one_way"
+    is_unified: bool = False
     last_nonce: int = 0
     nonces: set[int] = field(default_factory=set, repr=False)
     positions: dict[str, Position] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
+    conditional: dict[int, ConditionalOrder] = field(default_factory=dict)
     fills: list[EngineFill] = field(default_factory=list)
     payments: list[EnginePayment] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)

@@ -39,18 +39,21 @@ def account_information(exchange: Exchange, account: Account, parameters: Parame
 
 
 def position_mode(exchange: Exchange, account: Account, parameters: Parameters) -> Any:
-    """GET /fapi/v1/positionSide/dual: accounts are in one-way mode."""
-    return {"dualSidePosition": False}
+    """GET /fapi/v1/positionSide/dual: true in hedge mode."""
+    return {"dualSidePosition": account.position_mode == "hedge"}
 
 
 def set_position_mode(exchange: Exchange, account: Account, parameters: Parameters) -> Any:
     """POST /fapi/v1/positionSide/dual.
 
-    Raises RefusedError: -4059 one-way already, -4084 hedge mode, which is not here.
+    Raises RefusedError: -4059 one-way already, -4084 hedge mode, which nobody gets by asking for it here.
     """
     if required(parameters, "dualSidePosition").lower() == "true":
         raise RefusedError(-4084, "Method is not allowed currently. Upcoming soon.")
-    raise RefusedError(-4059, "No need to change position side.")
+    if account.position_mode == "one_way":
+        raise RefusedError(-4059, "No need to change position side.")
+    exchange.set_position_mode(account, "one_way")
+    return {"code": 200, "msg": "success"}
 
 
 def commission_rate(exchange: Exchange, account: Account, parameters: Parameters) -> Any:
@@ -70,7 +73,7 @@ def account_config(exchange: Exchange, account: Account, parameters: Parameters)
         "canTrade": True,
         "canDeposit": True,
         "canWithdraw": account.may_withdraw,
-        "dualSidePosition": False,
+        "dualSidePosition": account.position_mode == "hedge",
         "updateTime": 0,
         "multiAssetsMargin": False,
         "tradeGroupId": -1,

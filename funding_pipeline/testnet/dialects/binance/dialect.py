@@ -9,6 +9,7 @@ from typing import Any
 
 from funding_pipeline.testnet.dialects.binance import (
     account,
+    algo_orders,
     funding,
     listing,
     orders,
@@ -53,6 +54,7 @@ PRIVATE: Mapping[Route, Private] = {
     ("GET", "/fapi/v1/openOrder"): orders.find_open,
     ("GET", "/fapi/v1/openOrders"): orders.open_orders,
     ("GET", "/fapi/v1/allOrders"): orders.all_orders,
+    ("GET", "/fapi/v1/openAlgoOrders"): algo_orders.open_algo_orders,
     ("DELETE", "/fapi/v1/allOpenOrders"): orders.cancel_all,
     ("GET", "/fapi/v2/account"): account.account_information,
     ("GET", "/fapi/v3/account"): account.account_information,

@@ -169,7 +169,7 @@ def _status(order: Order) -> str:
     if order.status == "cancelled":
         at_once = order.ticket.kind == "market" or order.ticket.time_in_force == "ioc"
         return "EXPIRED" if at_once else "CANCELED"
-    return order.status.upper()
+    return "EXPIRED_IN_MATCH" if order.status == "rejected" else order.status.upper()
 
 
 def _ticket(instrument: Instrument, parameters: Parameters) -> Ticket:

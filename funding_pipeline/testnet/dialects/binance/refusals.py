@@ -50,6 +50,7 @@ _BY_REASON: Mapping[RejectionReason, tuple[int, str, int]] = {
     "delisted": (-4141, "Symbol is closed.", 400),
     "leverage": (-2027, "Exceeded the maximum allowable position at current leverage.", 400),
     "margin_mode": (-4048, "Margin type cannot be changed if there exists position.", 400),
+    "position_mode": (-4061, "Order's position side does not match user's setting.", 400),
     "not_authenticated": (-2015, "Invalid API-key, IP, or permissions for action.", 401),
     "bad_passphrase": (-2015, "Invalid API-key, IP, or permissions for action.", 401),
     "bad_signature": (-1022, "Signature for this request is not valid.", 400),

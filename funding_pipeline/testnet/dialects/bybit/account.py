@@ -188,7 +188,9 @@ def fee_rates(exchange: Exchange, account: Account, params: Params) -> Mapping[s
 
 
 def positions(exchange: Exchange, account: Account, params: Params) -> Mapping[str, Any]:
-    """`/v5/position/list`: of one instrument (told even when flat), or all open ones of a settle currency."""
+    """`/v5/position/list`: of one instrument (also when flat), or all open ones of a settle currency.
+
+    In hedge mode an instrument has two rows."""
     require_linear(params)
     if params.get("symbol"):
         asked = [exchange.position(account, asked_instrument(exchange, params).symbol)]
@@ -197,7 +199,9 @@ def positions(exchange: Exchange, account: Account, params: Params) -> Mapping[s
     else:
         raise BybitRefusal(10001, "params error: symbol, settleCoin or baseCoin is required")
     shown, cursor = page(asked, params, default=20, most=200)
-    return listing([_position(exchange, account, item) for item in shown], cursor)
+    sides = (0,) if account.position_mode == "one_way" else (1, 2)
+    rows = [{**_position(exchange, account, item), "positionIdx": side} for item in shown for side in sides]
+    return listing(rows, cursor)
 
 
 def _is_asked(position: Position, params: Params) -> bool:
@@ -209,7 +213,6 @@ def _position(exchange: Exchange, account: Account, position: Position) -> Mappi
     symbol, quantity = position.symbol, position.quantity
     is_flat = quantity == 0
     return {
-        "positionIdx": 0,
         "riskId": 1,
         "riskLimitValue": _risk_limit(exchange, account, symbol),
         "symbol": native_symbol(symbol),
@@ -274,8 +277,11 @@ def set_leverage(exchange: Exchange, account: Account, params: Params) -> Mappin
 
 
 def switch_position_mode(exchange: Exchange, account: Account, params: Params) -> Mapping[str, Any]:
-    """`/v5/position/switch-mode`: one-way (0) already holds; hedge mode (3) is not available here."""
+    """`/v5/position/switch-mode`: to one-way (0); hedge mode (3) nobody gets by asking for it here."""
     require_linear(params)
-    if str(params.get("mode")) == "0":
+    if str(params.get("mode")) != "0":
+        raise BybitRefusal(110029, "Hedge mode is not available for this symbol")
+    if account.position_mode == "one_way":
         raise BybitRefusal(110025, "Position mode is not modified")
-    raise BybitRefusal(110029, "Hedge mode is not available for this symbol")
+    exchange.set_position_mode(account, "one_way")
+    return {}

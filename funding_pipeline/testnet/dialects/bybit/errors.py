@@ -22,6 +22,7 @@ _CODES: Mapping[RejectionReason, tuple[int, str]] = {
     "delisted": (110074, "This contract is not live"),
     "leverage": (110013, "cannot set leverage due to risk limit level"),
     "margin_mode": (3400045, "Set margin mode failed"),
+    "position_mode": (10001, "position idx not match position mode"),
     "not_authenticated": (10003, "API key is invalid."),
     "bad_signature": (10004, "error sign! please check your signature generation algorithm."),
     "bad_timestamp": (

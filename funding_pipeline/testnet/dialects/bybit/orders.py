@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from funding_pipeline.core.trading import OrderStatus, Side, TimeInForce
+from funding_pipeline.testnet.dialects.bybit.conditional_orders import UNUSED, conditional_rows
 from funding_pipeline.testnet.dialects.bybit.errors import BybitRefusal
 from funding_pipeline.testnet.dialects.bybit.texts import (
     Params,
@@ -121,7 +122,8 @@ def cancel_all(exchange: Exchange, account: Account, params: Params) -> Mapping[
 def realtime(exchange: Exchange, account: Account, params: Params) -> Mapping[str, Any]:
     """`/v5/order/realtime`: open orders, newest first, up to 50 (default 20).
 
-    Asked by id, or with `openOnly=1`, it also tells the last 500 orders that are done.
+    Asked by id, or with `openOnly=1`, it also tells the last 500 orders that are done. Conditional orders are
+    among them unless `orderFilter` asks for one kind.
     """
     symbol = asked_symbol(exchange, params)
     _require_scope(params)
@@ -130,7 +132,13 @@ def realtime(exchange: Exchange, account: Account, params: Params) -> Mapping[st
     if is_named or str(params.get("openOnly", "0")) == "1":
         done = list(exchange.orders(account, symbol=symbol, is_open=False))[-_RECENT_DONE:]
         rows = sorted(done if not is_named else rows + done, key=lambda order: order.order_id)
-    return _listed(_matching(rows, params), params)
+    wanted = params.get("orderFilter") or ""
+    plain = [_row(order) for order in _matching(rows, params)] if wanted in ("", "Order") else []
+    is_asked = wanted == "StopOrder" or (not wanted and str(params.get("openOnly", "0")) != "1")
+    waiting = conditional_rows(account, symbol, params) if is_asked else []
+    found = sorted(plain + waiting, key=lambda row: id_number(row["orderId"]))
+    shown, cursor = page(found[::-1], params, default=20, most=50)
+    return listing(shown, cursor)
 
 
 def history(exchange: Exchange, account: Account, params: Params) -> Mapping[str, Any]:
@@ -194,7 +202,7 @@ def _row(order: Order) -> dict[str, Any]:
     settle = ticket.symbol.rsplit(":", 1)[1]
     return {
         **_ids(order),
-        **_constants(),
+        **UNUSED,
         "symbol": native_symbol(ticket.symbol),
         "side": ticket.side.capitalize(),
         "orderType": ticket.kind.capitalize(),
@@ -223,22 +231,3 @@ def _reject_reason(order: Order) -> str:
     if order.cancel_reason in (_WOULD_TAKE, _BY_CLIENT):
         return order.cancel_reason
     return "EC_NoImmediateQtyToFill" if order.ticket.time_in_force == "ioc" else "EC_Others"
-
-
-def _constants() -> dict[str, Any]:
-    """What this testnet has no use for: conditional orders, margin trading, self-match prevention."""
-    empty = ("slLimitPrice", "tpLimitPrice", "stopLoss", "takeProfit", "triggerPrice", "triggerBy")
-    return {
-        **dict.fromkeys(empty, ""),
-        **dict.fromkeys(("tpTriggerBy", "slTriggerBy", "stopOrderType", "tpslMode", "orderIv"), ""),
-        **dict.fromkeys(("blockTradeId", "isLeverage", "placeType", "smpOrderId", "extraFees"), ""),
-        "lastPriceOnCreated": "",
-        "createType": "CreateByUser",
-        "smpType": "None",
-        "smpGroup": 0,
-        "triggerDirection": 0,
-        "positionIdx": 0,
-        "closeOnTrigger": False,
-        "slippageToleranceType": "UNKNOWN",
-        "slippageTolerance": "0",
-    }

@@ -4,7 +4,8 @@ What lives here: the table of endpoints and the credentials. What does not: what
 (`market_data`, `contracts`, `orders`, `account`), or how Gate spells things (`wire`).
 
 Not as on the real venue: sizes are integers whether or not `X-Gate-Size-Decimal` is sent (no contract has
-decimal sizes here), fill-or-kill and trigger orders, hedge mode and other products are refused.
+decimal sizes here), fill-or-kill and trigger orders, hedge mode and other products are refused. The fault API
+makes trigger orders, hedge mode and a unified account.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from funding_pipeline.testnet.dialects.gate.account import AccountEndpoints
 from funding_pipeline.testnet.dialects.gate.contracts import ContractEndpoints
 from funding_pipeline.testnet.dialects.gate.market_data import MarketEndpoints
 from funding_pipeline.testnet.dialects.gate.orders import OrderEndpoints
+from funding_pipeline.testnet.dialects.gate.price_orders import PriceOrderEndpoints
 from funding_pipeline.testnet.dialects.gate.wire import GateError, authenticate
 from funding_pipeline.testnet.engine.exchange import Exchange
 from funding_pipeline.testnet.engine.values import Account, Rejected
@@ -31,7 +33,10 @@ class GateDialect:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self._public = _public_routes(MarketEndpoints(exchange), ContractEndpoints(exchange))
-        self._private = _private_routes(OrderEndpoints(exchange), AccountEndpoints(exchange))
+        self._private = {
+            **_private_routes(OrderEndpoints(exchange), AccountEndpoints(exchange)),
+            ("GET", "futures/usdt/price_orders"): PriceOrderEndpoints(exchange).by_status,
+        }
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -112,6 +117,7 @@ def _private_routes(orders: OrderEndpoints, account: AccountEndpoints) -> dict[t
         ("GET", "futures/usdt/my_trades_timerange"): orders.fills,
         ("GET", "futures/usdt/accounts"): account.balance,
         ("GET", "futures/usdt/account_book"): account.book,
+        ("GET", "unified/accounts"): account.unified,
         ("GET", "futures/usdt/positions"): account.positions,
         ("GET", "futures/usdt/positions/{}"): account.position,
         ("POST", "futures/usdt/positions/{}/leverage"): account.leverage,

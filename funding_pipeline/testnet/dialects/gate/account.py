@@ -31,21 +31,44 @@ class AccountEndpoints:
         self._exchange = exchange
 
     def balance(self, account: Account, request: Request, name: str) -> Answer:
-        """The futures account; `total` is the wallet, without unrealised profit."""
+        """The futures account; `total` is the wallet, without unrealised profit, and 0 where the account is
+        unified: its collateral is in `unified`."""
         exchange = self._exchange
         body = {
             "user": user_number(account),
             "currency": account.settle,
-            "total": plain_text(account.wallet),
+            "total": "0" if account.is_unified else plain_text(account.wallet),
             "unrealised_pnl": plain_text(exchange.unrealised(account)),
             "position_margin": plain_text(exchange.initial_margin(account)),
             "order_margin": plain_text(exchange.order_margin(account)),
-            "available": plain_text(exchange.available(account)),
+            "available": "0" if account.is_unified else plain_text(exchange.available(account)),
             "point": "0",
             "bonus": "0",
-            "in_dual_mode": False,
-            "position_mode": "single",
+            "in_dual_mode": account.position_mode == "hedge",
+            "position_mode": "single" if account.position_mode == "one_way" else "dual",
             "history": self._totals(account),
+        }
+        return Answer.of({**body, "margin_mode": 1} if account.is_unified else body)
+
+    def unified(self, account: Account, request: Request, name: str) -> Answer:
+        """The unified account, in one currency; an error where the account is a classic one."""
+        if not account.is_unified:
+            raise GateError(400, "USER_NOT_UNIFIED", "unified account is not activated")
+        equity, free = self._exchange.equity(account), self._exchange.available(account)
+        balance = {
+            **dict.fromkeys(("borrowed", "negative_liab", "futures_pos_liab", "total_liab"), "0"),
+            "available": plain_text(free),
+            "freeze": plain_text(max(equity - free, Decimal(0))),
+            "equity": plain_text(equity),
+        }
+        total = plain_text(equity)
+        body = {
+            "user_id": user_number(account),
+            "locked": False,
+            "balances": {account.settle: balance},
+            "total": total,
+            "unified_account_total": total,
+            "unified_account_total_equity": total,
         }
         return Answer.of(body)
 
@@ -69,7 +92,9 @@ class AccountEndpoints:
         only_held = request.query.get("holding") == "true"
         symbols = sorted({*account.positions, *(p.symbol for p in self._exchange.positions(account))})
         held = [self._exchange.position(account, symbol) for symbol in symbols]
-        return Answer.of([self._position(account, p) for p in held if p.quantity or not only_held])
+        modes = ("single",) if account.position_mode == "one_way" else ("dual_long", "dual_short")
+        shown = [self._position(account, p) for p in held if p.quantity or not only_held]
+        return Answer.of([{**row, "mode": mode} for row in shown for mode in modes])
 
     def position(self, account: Account, request: Request, name: str) -> Answer:
         """One position, flat where there is none."""
@@ -92,11 +117,14 @@ class AccountEndpoints:
         return Answer.of(self._position(account, position))
 
     def dual_mode(self, account: Account, request: Request, name: str) -> Answer:
-        """One-way holds always: asking for it is NO_CHANGE, as at Gate; hedge mode is refused."""
+        """To one-way; the mode that holds is NO_CHANGE, as at Gate. Nobody gets hedge mode by asking here."""
         wanted = request.query.get("dual_mode")
-        if wanted == "false":
+        if wanted != "false":
+            raise GateError.invalid("dual_mode", wanted)
+        if account.position_mode == "one_way":
             raise GateError(400, "NO_CHANGE", "No change is made")
-        raise GateError.invalid("dual_mode", wanted)
+        self._exchange.set_position_mode(account, "one_way")
+        return self.balance(account, request, name)
 
     def fees(self, account: Account, request: Request, name: str) -> Answer:
         """The account's rates over all products."""
@@ -130,12 +158,12 @@ class AccountEndpoints:
         return Answer.of(rates)
 
     def detail(self, account: Account, request: Request, name: str) -> Answer:
-        """Who the account is: `key.mode` 1 is a classic account."""
+        """Who the account is: `key.mode` 1 is a classic account, 2 a unified one."""
         body = {
             "user_id": user_number(account),
             "ip_whitelist": [],
             "currency_pairs": [],
-            "key": {"mode": 1},
+            "key": {"mode": 2 if account.is_unified else 1},
             "tier": 0,
             "tier_expire_time": "0001-01-01T00:00:00Z",
             "copy_trading_role": 0,

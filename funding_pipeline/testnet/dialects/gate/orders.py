@@ -44,6 +44,7 @@ _FINISHED_AS = {
     "no_liquidity": "ioc",
     "reduce_only": "reduce_only",
     "liquidation": "liquidated",
+    "refused": "stp",
 }
 _FORCED_AS = {"liquidation": "liquidated", "adl": "auto_deleveraged", "settlement": "position_closed"}
 

@@ -34,6 +34,7 @@ _ERRORS: Mapping[RejectionReason, tuple[int, str, str]] = {
     "delisted": (400, "CONTRACT_IN_DELISTING", "contract is in delisting"),
     "leverage": (400, "LEVERAGE_TOO_HIGH", "leverage too high"),
     "margin_mode": (400, "POSITION_HOLDING", "not allowed while a position or order is open"),
+    "position_mode": (400, "POSITION_DUAL_MODE", "position is in dual mode"),
     "not_authenticated": (401, "INVALID_KEY", "Invalid key provided"),
     "bad_signature": (401, "INVALID_SIGNATURE", "Signature mismatch"),
     "bad_timestamp": (403, "REQUEST_EXPIRED", "gap between request Timestamp and server time exceeds 60"),

@@ -19,6 +19,7 @@ from funding_pipeline.testnet.dialects.hyperliquid.spelling import (
     SETTLEMENT_LAG_MS,
     BadBodyError,
     Json,
+    conditional_json,
     fill_json,
     number,
     order_json,
@@ -50,9 +51,9 @@ class AccountInfo:
         self.requests: Mapping[str, Callable[[Json], Any]] = {
             "clearinghouseState": self._state,
             "activeAssetData": self._active_asset,
-            "spotClearinghouseState": lambda body: {"balances": []},
-            "frontendOpenOrders": lambda body: [self._order(order) for order in self._open_orders(body)],
-            "openOrders": lambda body: [_short(self._order(order)) for order in self._open_orders(body)],
+            "spotClearinghouseState": self._spot_state,
+            "frontendOpenOrders": self._open_orders,
+            "openOrders": lambda body: [_short(order) for order in self._open_orders(body)],
             "historicalOrders": self._orders,
             "orderStatus": self._order_status,
             "userFills": self._last_fills,
@@ -60,7 +61,7 @@ class AccountInfo:
             "userFunding": self._payments,
             "userFees": self._fees,
             "userNonFundingLedgerUpdates": self._ledger,
-            "userAbstraction": lambda body: "disabled",
+            "userAbstraction": lambda body: "unifiedAccount" if self._is_unified(body) else "disabled",
             "userRole": lambda body: {"role": "missing" if self._account(body) is None else "user"},
             "extraAgents": lambda body: [],
         }
@@ -72,6 +73,20 @@ class AccountInfo:
             return None
 
     # --- collateral and positions
+    def _is_unified(self, body: Json) -> bool:
+        account = self._account(body)
+        return account is not None and account.is_unified
+
+    def _spot_state(self, body: Json) -> Json:
+        """Empty, but for a unified account: its USDC without open profit, of which margins are on hold."""
+        account, exchange = self._account(body), self._exchange
+        if account is None or not account.is_unified:
+            return {"balances": []}
+        total = account.wallet
+        held = max(total - exchange.available(account), ZERO)
+        usdc = {"coin": "USDC", "token": 0, "total": usd(total), "hold": usd(held), "entryNtl": "0.0"}
+        return {"balances": [usdc]}
+
     def _state(self, body: Json) -> Json:
         account, exchange = self._account(body), self._exchange
         positions = [] if account is None or body.get("dex") else list(exchange.positions(account))
@@ -82,7 +97,9 @@ class AccountInfo:
             "crossMaintenanceMarginUsed": usd(
                 ZERO if account is None else exchange.maintenance_margin(account)
             ),
-            "withdrawable": usd(ZERO if account is None else exchange.available(account)),
+            "withdrawable": usd(
+                ZERO if account is None or account.is_unified else exchange.available(account)
+            ),
             "assetPositions": [
                 {"type": "oneWay", "position": self._position(account, position)}
                 for position in positions
@@ -95,7 +112,7 @@ class AccountInfo:
         if account is None:
             return dict.fromkeys(("accountValue", "totalNtlPos", "totalRawUsd", "totalMarginUsed"), "0.0")
         marks = [(position.quantity, self._mark(position.symbol)) for position in positions]
-        equity = self._exchange.equity(account)
+        equity = ZERO if account.is_unified else self._exchange.equity(account)
         return {
             "accountValue": usd(equity),
             "totalNtlPos": usd(sum((abs(quantity) * mark for quantity, mark in marks), ZERO)),
@@ -164,10 +181,17 @@ class AccountInfo:
     def _order(self, order: Order) -> Json:
         return order_json(order, self._universe.coin(order.ticket.symbol))
 
-    def _open_orders(self, body: Json) -> list[Order]:
+    def _open_orders(self, body: Json) -> list[Json]:
+        """Newest first; orders that wait for a trigger are among them."""
         account = self._account(body)
-        found = [] if account is None else self._exchange.orders(account, is_open=True)
-        return list(reversed(found))
+        if account is None or body.get("dex"):
+            return []
+        resting = [self._order(order) for order in self._exchange.orders(account, is_open=True)]
+        waiting = [
+            conditional_json(order, self._universe.coin(order.ticket.symbol))
+            for order in account.conditional.values()
+        ]
+        return sorted(resting + waiting, key=lambda order: -int(order["oid"]))
 
     def _orders(self, body: Json) -> list[Json]:
         account = self._account(body)

@@ -53,6 +53,7 @@ TEXTS: Mapping[str, str] = {
     "halted": "Trading is halted.",
     "delisted": "Asset is delisted.",
     "leverage": "Invalid leverage value.",
+    "position_mode": "Hedge mode is not available.",
     "margin_mode": "Cannot switch leverage type with open position.",
 }
 

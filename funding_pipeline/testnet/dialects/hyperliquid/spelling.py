@@ -7,7 +7,14 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from funding_pipeline.core.trading import Side
-from funding_pipeline.testnet.engine.values import EngineFill, EnginePayment, Instrument, Level, Order
+from funding_pipeline.testnet.engine.values import (
+    ConditionalOrder,
+    EngineFill,
+    EnginePayment,
+    Instrument,
+    Level,
+    Order,
+)
 
 Json = dict[str, Any]
 
@@ -20,6 +27,7 @@ _CANCELLATIONS = {
     "liquidation": "liquidatedCanceled",
     "reduce_only": "reduceOnlyCanceled",
     "delisted": "delistedCanceled",
+    "refused": "perpMarginRejected",
 }
 _TIME_IN_FORCE = {"post_only": "Alo", "ioc": "Ioc", "gtc": "Gtc"}
 
@@ -107,13 +115,37 @@ def order_json(order: Order, coin: str) -> Json:
     }
 
 
+def conditional_json(order: ConditionalOrder, coin: str) -> Json:
+    """A trigger order as `frontendOpenOrders` gives it."""
+    ticket = order.ticket
+    condition = f"Price {'above' if order.trigger_above else 'below'} {number(order.trigger)}"
+    return {
+        "coin": coin,
+        "side": side_letter(ticket.side),
+        "limitPx": number(order.trigger),
+        "sz": number(ticket.quantity),
+        "oid": order.order_id,
+        "timestamp": order.created,
+        "triggerCondition": condition,
+        "isTrigger": True,
+        "triggerPx": number(order.trigger),
+        "children": [],
+        "isPositionTpsl": False,
+        "reduceOnly": ticket.reduce_only,
+        "orderType": "Stop Market",
+        "origSz": number(ticket.quantity),
+        "tif": None,
+        "cloid": ticket.client_id,
+    }
+
+
 def order_with_status(order: Order, coin: str) -> Json:
     """An order and what became of it."""
     return {"order": order_json(order, coin), "status": _status(order), "statusTimestamp": order.updated}
 
 
 def _status(order: Order) -> str:
-    if order.status != "cancelled":
+    if order.status in ("open", "filled"):
         return order.status
     if order.ticket.time_in_force == "ioc" and not order.filled:
         return "iocCancelRejected"

@@ -7,6 +7,7 @@ matching and margin (`engine`).
 from collections.abc import Mapping
 
 from funding_pipeline.testnet.dialects.okx.account import AccountData
+from funding_pipeline.testnet.dialects.okx.algo_orders import AlgoOrders
 from funding_pipeline.testnet.dialects.okx.authentication import authenticate, new_credentials
 from funding_pipeline.testnet.dialects.okx.market import MarketData
 from funding_pipeline.testnet.dialects.okx.public import PublicData
@@ -29,6 +30,7 @@ class OkxDialect:
         self._private = {
             **AccountData(exchange).routes(),
             **Trading(exchange).routes(),
+            **AlgoOrders(exchange).routes(),
             **Statements(exchange).routes(),
         }
 

@@ -72,7 +72,7 @@ class AccountData:
                     "mgnIsoMode": "automatic",
                     "opAuth": "1",
                     "perm": "read_only,withdraw,trade" if account.may_withdraw else "read_only,trade",
-                    "posMode": "net_mode",
+                    "posMode": "net_mode" if account.position_mode == "one_way" else "long_short_mode",
                     "roleType": "0",
                     "settleCcy": account.settle,
                     "settleCcyList": [account.settle],
@@ -93,6 +93,7 @@ class AccountData:
             raise parameter_error("posMode")
         if mode != "net_mode":
             raise OkxError("50062", "This feature is currently unavailable.")
+        self._exchange.set_position_mode(account, "one_way")
         return success([{"posMode": mode}])
 
     def balance(self, account: Account, query: Parameters) -> Answer:

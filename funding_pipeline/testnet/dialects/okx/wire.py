@@ -46,6 +46,7 @@ _REQUEST_CODES: Mapping[RejectionReason, tuple[str, str, int]] = {
         "Low leverage and insufficient margin, please adjust the leverage.",
         200,
     ),
+    "position_mode": ("59000", "Setting failed. Cancel any open orders and close positions first.", 200),
     "margin_mode": ("59000", "Setting failed. Cancel any open orders and close positions first.", 200),
 }
 
@@ -69,6 +70,7 @@ _ORDER_CODES: Mapping[RejectionReason, tuple[str, str]] = {
     "delisted": ("51027", "Contract expired."),
     "leverage": ("51004", "Order failed. The position would exceed the maximum under current leverage."),
     "margin_mode": ("51000", "Parameter tdMode error"),
+    "position_mode": ("51000", "Parameter posSide error"),
     "bad_request": ("51000", "Parameter error"),
 }
 
