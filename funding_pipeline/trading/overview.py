@@ -17,6 +17,8 @@ from funding_pipeline.trading.readiness import Finding
 from funding_pipeline.trading.setup import TradingMode, TradingSetup
 
 _ALERTS = 5
+_SILENT_SECONDS = 60.0
+"""Of the guard's silence, where orders do not ask for its sign of life."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def guard_life(beat: Heartbeat | None, *, real_now: datetime, max_age_seconds: f
     when = f"last sign of life {age:,.1f} s ago"
     if has_ended(beat.holder):
         return Finding("guard", f"is not running; {when}", stops=True, action=action)
-    if max_age_seconds is not None and age > max_age_seconds:
-        return Finding("guard", f"{when}, allowed are {max_age_seconds:,.0f}", stops=True, action=action)
+    allowed = _SILENT_SECONDS if max_age_seconds is None else max_age_seconds
+    if age > allowed:
+        return Finding("guard", f"{when}, allowed are {allowed:,.0f}", stops=True, action=action)
     return Finding("guard", f"{when}, {beat.status}")

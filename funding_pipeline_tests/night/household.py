@@ -111,7 +111,7 @@ class Household:
     def state(self) -> Json:
         """`state --json`; empty where it refuses."""
         said = self.type("state", "--json")
-        return json.loads(said.out) if said.code == 0 else {}
+        return json.loads(said.out) if said.code != 2 else {}
 
     def flatten(self) -> Said:
         return self.type("flatten", "--person", "night", "--reason", "an accident", "--confirm", "FLATTEN")

@@ -1,8 +1,13 @@
 """One executor at a time; a dead one's lock expires; an overtaken one writes nothing."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from funding_pipeline.core.errors import ExecutionLockedError, JournalError
 from funding_pipeline.storage.journal import Journal
@@ -105,3 +110,52 @@ def test_nobody_sends_without_the_lock_while_another_holds_it(journal: Journal, 
 def test_a_lock_needs_an_owner_and_a_time(journal: Journal, owner: str, ttl_seconds: float) -> None:
     with pytest.raises(JournalError, match="a lock needs"):
         journal.lock(owner, ttl_seconds=ttl_seconds).__enter__()
+
+
+# --- fenced by process: a clock that is put back keeps nobody out
+_HOLDER = """
+import sys, time
+from datetime import datetime, UTC
+from funding_pipeline.storage.journal import Journal
+at = datetime(2024, 2, 1, 12, tzinfo=UTC)
+with Journal(sys.argv[1], now=lambda: at) as journal, journal.lock("run 1", ttl_seconds=30):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def holder(journal: Journal, journal_url: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock at noon."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, journal_url], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+@given(back=st.integers(min_value=0, max_value=7 * 86_400))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_living_holder_is_not_robbed_however_far_the_clock_goes_back(
+    journal: Journal, clock: HandClock, holder: "subprocess.Popen[str]", back: int
+) -> None:
+    clock.advance(seconds=-back)
+    assert journal.lock_holder() == "run 1"
+    with pytest.raises(ExecutionLockedError, match="run 1"):
+        journal.lock("run 2").__enter__()
+    clock.advance(seconds=back)
+
+
+@pytest.mark.parametrize("back", [0, 3_600, 86_400])
+def test_a_killed_holders_lock_is_free_at_once_whatever_the_clock_says(
+    journal: Journal, clock: HandClock, holder: "subprocess.Popen[str]", back: int
+) -> None:
+    clock.advance(seconds=-back)
+    holder.kill()
+    holder.wait()
+    assert journal.lock_holder() is None
+    with journal.lock("flatten"):
+        assert journal.lock_holder() == "flatten"

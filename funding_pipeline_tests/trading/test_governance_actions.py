@@ -10,7 +10,7 @@ from funding_pipeline.core.governance import Alert, Heartbeat
 from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.execution.states import Actor
 from funding_pipeline.market.choice import MarketTime, connector
-from funding_pipeline.storage.journal import Journal
+from funding_pipeline.storage.journal import Journal, utc_now
 from funding_pipeline.trading.governance_actions import (
     arm,
     change_state,
