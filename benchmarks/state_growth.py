@@ -31,12 +31,12 @@ from dagster._core.scheduler.instigation import TickData, TickStatus
 
 from funding_pipeline.commands.instance import prepare_home
 from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES
-from funding_pipeline.core.retention import Size
 from funding_pipeline.defs.housekeeping import keep_house
 from funding_pipeline.features.panel import FEATURES_SCHEMA
 from funding_pipeline.market.landed_files import landed_paths
 from funding_pipeline.market.landing import Landing, Series
 from funding_pipeline.settings import Settings
+from funding_pipeline.storage.folder_size import Size
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.tracking.backtests import EXPERIMENT
 from funding_pipeline.tracking.forecasters import ModelTracking

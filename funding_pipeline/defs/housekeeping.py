@@ -16,13 +16,14 @@ from pathlib import Path
 import dagster as dg
 
 from funding_pipeline.core.errors import FundingPipelineError, StorageError
-from funding_pipeline.core.retention import Retention, Size
+from funding_pipeline.core.retention import Retention
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.old_runs import remove_old_runs as remove_runs_of_dagster
 from funding_pipeline.defs.run_tags import HOUSEKEEPING_RUN
 from funding_pipeline.market.landing import Landing
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.file_lock import held_alone
+from funding_pipeline.storage.folder_size import Size
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.storage.lake_upkeep import keep_small, local_tables
 from funding_pipeline.tracking.forecasters import ModelTracking
@@ -98,7 +99,7 @@ def _parts(
 
 
 def _landed(rows: Path) -> str:
-    return f"{Landing(rows).merge()} files merged into others"
+    return f"{Landing(rows).merge()} files fewer by merging"
 
 
 def _bodies(folder: Path, kept: Retention, now: datetime) -> str:

@@ -96,6 +96,7 @@ class Guard:
             self._alerts.tell(changed)
         await self._keep_statements(findings, problems)
         await self._reduce(seen, findings, limits, config, acted, problems)
+        self._session.forget_remarks()
         self.report = self._reported(seen, findings, acted, problems, began)
         return self.report
 

@@ -132,7 +132,7 @@ class Landing:
         return True
 
     def merge(self) -> int:
-        """Merge the files of every series into one per quarter; returns how many files have gone.
+        """Merge the files of every series into one per quarter; returns how many files fewer there are.
 
         What writers that were killed have left half done goes too.
         """

@@ -28,11 +28,13 @@ _FEW = 4
 """Files of the newest quarter that are left as they are; up to twice as many, so that not all series of a
 market are merged in the same fetch."""
 _MUCH_LARGER = 4
+_MOST_AT_ONCE = 16
+"""Files merged beside a fetch, whose rows a rebalance waits for: the rest waits for the night."""
 RowSchema = Mapping[str, pl.DataType | type[pl.DataType]]
 
 
 def merge_some(root: Path, folder: Path, schema: RowSchema, *, moment: str) -> int:
-    """Merge files of the series in `folder` if they have become many; returns how many have gone.
+    """Merge files of the series in `folder` if they have become many; returns how many fewer there are.
 
     Nothing happens while somebody reads: the next fetch comes to it. Nor where a file cannot be read or the
     disk is full: reading and writing say so by name.
@@ -42,12 +44,12 @@ def merge_some(root: Path, folder: Path, schema: RowSchema, *, moment: str) -> i
         return 0
     with suppress(pl.exceptions.PolarsError, OSError), holding(root, alone=True, wait=False) as is_free:
         runs = _runs(landed_paths(folder), few) if is_free else []
-        return sum(_merge(run, schema, moment) for run in runs)
+        return sum(_merge(run[-_MOST_AT_ONCE:], schema, moment) for run in runs)
     return 0
 
 
 def merge_all(root: Path, folder: Path, schema: RowSchema, *, moment: str) -> int:
-    """Merge the files of a series into one per quarter; returns how many have gone. Waits for readers.
+    """Merge the files of a series into one per quarter; returns how many fewer there are. Waits for readers.
 
     Raises what polars or the system raises; the files of before are then untouched.
     """
@@ -95,8 +97,8 @@ def _window(path: Path) -> Window:
 
 
 def _merge(paths: Sequence[Path], schema: RowSchema, moment: str) -> int:
-    """One file instead of `paths`; how many have gone. A file with a row of no time stays as it is: only its
-    window tells where that row belongs."""
+    """One file instead of `paths`; how many fewer there are. A file with a row of no time stays as it is:
+    only its window tells where that row belongs."""
     frames = {path: _rows(path, schema) for path in paths}
     placed = {path: rows for path, rows in frames.items() if not rows[moment].null_count()}
     parts = sorted({part for path in placed for part in parts_of(path)})
@@ -106,10 +108,10 @@ def _merge(paths: Sequence[Path], schema: RowSchema, moment: str) -> int:
         return 0
     rows = pl.concat(placed.values()).unique(maintain_order=True).sort(moment, maintain_order=True)
     merged = write_file(folder, rows, parts)
-    gone = [path for path in placed if path != merged]
-    for path in gone:
-        path.unlink(missing_ok=True)
-    return len(gone)
+    for path in placed:
+        if path != merged:
+            path.unlink(missing_ok=True)
+    return len(placed) - 1
 
 
 def _rows(path: Path, schema: RowSchema) -> pl.DataFrame:

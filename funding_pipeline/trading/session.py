@@ -50,6 +50,15 @@ class TradingSession:
             await self._open(venue)
         return venue in self.gateways
 
+    def forget_remarks(self) -> None:
+        """Drop the lines that gateways keep of rows left out: who looks every second or two would collect
+        them for as long as it lives."""
+        for gateway in (*self.gateways.values(), *self.public.values()):
+            gateway.unread.clear()
+        for public in self.public.values():
+            public.untold.clear()
+            public.gaps.clear()
+
     def now(self) -> datetime:
         """The venues' time, UTC."""
         return moment_of(self.connection)

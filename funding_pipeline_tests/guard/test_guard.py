@@ -37,7 +37,11 @@ def test_a_quiet_book_has_no_findings_and_a_heartbeat(new_rig: NewRig) -> None:
     rig = with_pair(new_rig)
 
     async def case(there: Watched) -> GuardReport:
-        return await there.looks(3)
+        there.session.public["okx"].untold.append("a line of each look would fill the memory")
+        there.session.gateways["okx"].unread.append("and this")
+        report = await there.looks(3)
+        assert not there.session.public["okx"].untold + there.session.gateways["okx"].unread
+        return report
 
     report = run(rig, case)
     assert report.findings == ()

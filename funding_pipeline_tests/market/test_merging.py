@@ -209,8 +209,24 @@ def test_nobody_removes_files_while_somebody_reads(tmp_path: Path) -> None:
             land(landing, hour, hour + 1)
         assert len(files(landing)) == 20
     land(landing, 20, 21)
-    assert len(files(landing)) == 1
+    assert len(files(landing)) == 6
     assert everything(landing).height == 21
+
+
+def test_a_fetch_merges_few_of_many_files_and_the_night_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A landing of before files were merged."""
+    landing = Landing(tmp_path)
+    with monkeypatch.context() as patch:
+        without_merging(patch)
+        for hour in range(100):
+            land(landing, hour, hour + 1)
+    land(landing, 100, 101)
+    assert len(files(landing)) == 101 - 15
+    assert everything(landing).equals(bars(0, 101))
+    assert landing.merge() == 85
+    assert everything(landing).equals(bars(0, 101))
 
 
 def test_a_file_with_a_row_of_no_time_is_left_alone(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from funding_pipeline.core.errors import StorageError
 from funding_pipeline.tracking.backtests import EXPERIMENT as BACKTESTS
 from funding_pipeline.tracking.forecasters import ModelTracking
+from funding_pipeline.tracking.registry import ForecasterRegistry
 from funding_pipeline.tracking.trials import EXPERIMENT as TRIALS
 from funding_pipeline.tracking.upkeep import remove_old_runs, versions_in_use
 
@@ -52,6 +54,22 @@ def test_a_run_that_goes_on_stays(tracking: ModelTracking) -> None:
     with tracking.run("r", tags={}, experiment_name=BACKTESTS) as run:
         assert remove_old_runs(tracking, before=TOMORROW) == 0
         assert runs(tracking) == {run.run_id}
+
+
+def test_versions_of_tables_that_champion_and_challenger_were_made_of(
+    tracking: ModelTracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_of = {
+        "champion": {"delta_features": "12", "delta_labels": "3"},
+        "challenger": {"delta_features": "40"},
+    }
+    models = {alias: SimpleNamespace(card=SimpleNamespace(data_versions=v)) for alias, v in made_of.items()}
+    monkeypatch.setattr(ForecasterRegistry, "of_alias", lambda self, alias: models.get(alias))
+    tracking.folder.mkdir()
+    tracking.database.touch()
+    assert versions_in_use(tracking) == {"features": {12, 40}, "labels": {3}}
+    models.pop("champion")
+    assert versions_in_use(tracking) == {"features": {40}}
 
 
 def test_where_mlflow_has_never_been_used_nothing_is_made(tracking: ModelTracking) -> None:
