@@ -14,7 +14,7 @@ What lives here: the rules for one order. What does not: what is left in the end
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -87,8 +87,8 @@ class OrderAudit:
         seat, account = self._testnet.seat(venue), self._accounts[venue]
         seat.exchange.advance()
         first_new = seat.exchange.desk.state.next_order
-        before = _Held.of(seat, account)
         others = self._others(seat, account)
+        before = _Held.of(seat, account, others)
         said = answer()
         for number in range(first_new, seat.exchange.desk.state.next_order):
             self._ours.add((venue, number))
@@ -210,16 +210,17 @@ class OrderAudit:
 
 @dataclass(frozen=True)
 class _Held:
-    """Positions and resting quantities of an account before a request was carried out."""
+    """Positions, and quantities of ours that rest, of an account before a request was carried out."""
 
     positions: Mapping[str, Decimal]
     resting: Mapping[tuple[str, Side], Decimal]
 
     @classmethod
-    def of(cls, seat: Seat, account: Account) -> "_Held":
+    def of(cls, seat: Seat, account: Account, others: Sequence[Order]) -> "_Held":
+        """`others`: resting orders that are not ours; no order of ours has to allow for them."""
         resting: dict[tuple[str, Side], Decimal] = {}
         for order in seat.exchange.orders(account, is_open=True):
-            if not order.ticket.reduce_only:
+            if not order.ticket.reduce_only and order not in others:
                 key = (order.ticket.symbol, order.ticket.side)
                 resting[key] = resting.get(key, ZERO) + order.left
         return cls({p.symbol: p.quantity for p in seat.exchange.positions(account)}, resting)
