@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test lint types imports check screenshot lock clean
+.PHONY: help setup run up test soak lint types imports check screenshot lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ up: setup ## trade on paper: testnet, guard, web UI and daemon on 127.0.0.1; SPE
 
 test: setup ## every test
 	@$(BIN)/python -m pytest
+
+soak: setup ## fourteen market days at speed with faults: memory, handles and sizes; DAYS=1 for one
+	@$(BIN)/funding-pipeline soak --days $(or $(DAYS),14)
 
 lint: setup ## style of the code
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

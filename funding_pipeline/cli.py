@@ -137,14 +137,37 @@ def chaos(
 
 
 @app.command()
+def soak(
+    days: Annotated[float, typer.Option(min=0.1, max=365, help="Market days, a rebalance an hour.")] = 14.0,
+    speed: Annotated[float, typer.Option(min=1, max=2000, help="Market seconds per second.")] = 120.0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same faults.")] = 0,
+    home: Annotated[
+        Path | None, typer.Option(help="An empty folder for its state; unset: a new one in .funding/soak.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Trade for days at speed, with faults, and report what grows; exit code 1 where a bound is broken.
+
+    Quiet time between settlements is jumped over: fourteen days take about an hour.
+    """
+    from funding_pipeline.commands.soak.run import Wanted, run_soak
+
+    raise typer.Exit(run_soak(Wanted(round(days * 24), speed, seed), home=home, is_json=as_json))
+
+
+@app.command()
 def state(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    watch: Annotated[float | None, typer.Option(min=0.2, help="Look again every so many seconds.")] = None,
 ) -> None:
-    """How trading stands: its state and why, the guard, arming, limits, last alerts, accounts."""
-    from funding_pipeline.commands.governance import show_state
+    """How trading stands: processes, what is held and hedged, equity, profit, limits, orders, alerts.
+
+    Exit code: 0 all is well, 1 something needs a person, 2 an error, 3 nothing is running.
+    """
+    from funding_pipeline.commands.state import show_state
     from funding_pipeline.settings import load_settings
 
-    show_state(load_settings(), as_json=as_json)
+    raise typer.Exit(show_state(load_settings(), as_json=as_json, watch_seconds=watch))
 
 
 @app.command()

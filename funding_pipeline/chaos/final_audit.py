@@ -196,20 +196,31 @@ def compare_statements(
     found: list[Violation] = []
     unreadable, gone = 0, frozenset(gone)
     for venue, account in sorted(accounts.items()):
-        kept, paid = journal.fills(venue=venue), journal.payments(venue=venue)
         state = testnet.seat(venue).exchange.desk.state
         delisted = state.delisted | state.unlisted
-        rows: tuple[Fill | FundingPayment | EngineFill | EnginePayment, ...]
-        rows = (*kept, *paid, *account.fills, *account.payments)
-        for symbol in sorted({row.symbol for row in rows}):
-            about = f"{venue} {symbol}"
-            differ = _compare(about, _of_fills(kept, symbol), _of_engine_fills(account.fills, symbol))
-            differ += _compare(about, _of_payments(paid, symbol), _of_engine_payments(account, symbol))
+        compared = compare_account(venue, journal, account.fills, account.payments)
+        for symbol, differ in compared.items():
             if differ and (venue in gone or symbol in delisted or (venue, symbol) not in ordered):
                 unreadable += 1
             else:
                 found += differ
     return StatementAudit(tuple(found), unreadable)
+
+
+def compare_account(
+    venue: str, journal: Journal, fills: Sequence[EngineFill], payments: Sequence[EnginePayment]
+) -> Mapping[str, list[Violation]]:
+    """What differs between the journal and the engine's own `fills` and `payments`, by instrument."""
+    kept, paid = journal.fills(venue=venue), journal.payments(venue=venue)
+    rows: tuple[Fill | FundingPayment | EngineFill | EnginePayment, ...] = (*kept, *paid, *fills, *payments)
+    found = {}
+    for symbol in sorted({row.symbol for row in rows}):
+        about = f"{venue} {symbol}"
+        found[symbol] = [
+            *_compare(about, _of_fills(kept, symbol), _of_engine_fills(fills, symbol)),
+            *_compare(about, _of_payments(paid, symbol), _of_engine_payments(payments, symbol)),
+        ]
+    return found
 
 
 @dataclass(frozen=True)
@@ -274,6 +285,6 @@ def _of_payments(payments: Iterable[FundingPayment], symbol: str) -> _Sums:
     return _Sums("payments", len(amounts), ZERO, sum(amounts, ZERO), ZERO)
 
 
-def _of_engine_payments(account: Account, symbol: str) -> _Sums:
-    amounts = [payment.amount for payment in account.payments if payment.symbol == symbol]
+def _of_engine_payments(payments: Iterable[EnginePayment], symbol: str) -> _Sums:
+    amounts = [payment.amount for payment in payments if payment.symbol == symbol]
     return _Sums("payments", len(amounts), ZERO, sum(amounts, ZERO), ZERO)

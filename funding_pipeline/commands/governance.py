@@ -6,8 +6,6 @@ web UI's jobs share (`trading.governance_actions`, `trading.getting_flat`).
 """
 
 import asyncio
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +22,6 @@ from funding_pipeline.execution.states import Actor
 from funding_pipeline.market.choice import market_time
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.journal import Journal
-from funding_pipeline.storage.lake import Lake
 from funding_pipeline.trading.getting_flat import Flattened, flatten_all
 from funding_pipeline.trading.governance_actions import (
     Action,
@@ -35,7 +32,6 @@ from funding_pipeline.trading.governance_actions import (
     rebase_equity,
     tighten,
 )
-from funding_pipeline.trading.overview import Overview, overview
 from funding_pipeline.trading.session import open_session
 from funding_pipeline.trading.setup import TradingSetup
 
@@ -52,17 +48,6 @@ class Said:
     person: str
     reason: str
     confirm: str
-
-
-def show_state(settings: Settings, *, as_json: bool) -> None:
-    """Print how trading stands: state, guard, arming, limits, alerts, and the accounts as last read."""
-    with _journal(settings) as (journal, setup, speed):
-        seen = overview(journal, setup, speed=speed)
-    accounts = _accounts(settings)
-    if as_json:
-        sys.stdout.write(json.dumps(_plain(seen, accounts), indent=1) + "\n")
-    else:
-        _print(seen, accounts)
 
 
 def set_trading_state(settings: Settings, action: Action, said: Said, *, rebase: bool = False) -> None:
@@ -131,82 +116,6 @@ async def _rebase(setup: TradingSetup, actor: Actor, reason: str) -> None:
 async def _flatten(setup: TradingSetup, reason: str) -> Flattened:
     async with open_session(setup) as session:
         return await flatten_all(session, reason=reason)
-
-
-def _accounts(settings: Settings) -> list[Row]:
-    """The accounts as a run read them last; none where no run has."""
-    lake = Lake(str(settings.state_dir / "lake"))
-    if not lake.exists(_BOOK):
-        return []
-    rows = lake.scan(_BOOK).drop("book").collect().to_dicts()
-    return [row | {"at": row["at"].isoformat(timespec="seconds")} for row in rows]
-
-
-def _plain(seen: Overview, accounts: list[Row]) -> Row:
-    """Everything as JSON knows it; times ISO 8601, UTC."""
-    return {
-        "at": seen.at.isoformat(),
-        "trading": seen.mode,
-        "state": seen.state.state,
-        "since": seen.state.since.isoformat(),
-        "by": seen.state.by,
-        "reason": seen.state.reason,
-        "history": [
-            {"state": r.state, "since": r.since.isoformat(), "by": r.by, "reason": r.reason}
-            for r in seen.history
-        ],
-        "guard_age_seconds": seen.guard_age_seconds,
-        "guard_status": None if seen.heartbeat is None else seen.heartbeat.status,
-        "guard_is_fresh": not seen.guard.stops,
-        "armed_until": None if seen.armed_until is None else seen.armed_until.isoformat(),
-        "limits_version": seen.limits_version,
-        "tightened": seen.tightened,
-        "unresolved_orders": seen.unresolved,
-        "executing": seen.executing,
-        "alerts": [
-            {
-                "key": alert.key,
-                "raised_at": alert.raised_at.isoformat(),
-                "severity": alert.severity,
-                "title": alert.title,
-                "action": alert.action,
-            }
-            for alert in seen.alerts
-        ],
-        "accounts": accounts,
-    }
-
-
-def _print(seen: Overview, accounts: list[Row]) -> None:
-    held = seen.state
-    console.print(
-        f"[bold {_COLOURS[held.state]}]{held.state}[/] since {held.since:%Y-%m-%d %H:%M:%S} by "
-        f"{escape(held.by)}: {escape(held.reason)}",
-        soft_wrap=True,
-    )
-    armed = "" if seen.armed_until is None else f", armed until {seen.armed_until:%Y-%m-%d %H:%M} UTC"
-    tightened = ", ".join(f"{name} {value:g}" for name, value in seen.tightened.items())
-    lines = [
-        f"trading  {seen.mode}{armed}; the market's time is {seen.at:%Y-%m-%d %H:%M:%S}",
-        seen.guard.line(),
-        f"limits   version {seen.limits_version}" + (f"; tightened: {tightened}" if tightened else ""),
-        f"orders   {seen.unresolved} of unknown outcome"
-        + (f"; {seen.executing} is executing" if seen.executing else ""),
-    ]
-    for line in lines:
-        console.print(escape(line), soft_wrap=True)
-    alerts = [
-        {
-            "raised at": f"{a.raised_at:%m-%d %H:%M:%S}",
-            "": a.severity,
-            "what": a.title,
-            "do": a.action,
-            "key": a.key,
-        }
-        for a in seen.alerts
-    ]
-    _print_rows(alerts, "last alerts")
-    _print_rows(accounts, "accounts as they were read last")
 
 
 def _print_rows(rows: list[Row], title: str) -> None:

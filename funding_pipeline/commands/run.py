@@ -155,10 +155,10 @@ def _execute(
     )
     if result.success:
         return
-    raise FundingPipelineError(f"{job} failed: {_failure(result)}")
+    raise FundingPipelineError(f"{job} failed: {failure_text(result)}")
 
 
-def _failure(result: dg.ExecuteInProcessResult) -> str:
+def failure_text(result: dg.ExecuteInProcessResult) -> str:
     """The first cause in one line: a broken check with its finding, or a step with its error."""
     for evaluation in result.get_asset_check_evaluations():
         if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:

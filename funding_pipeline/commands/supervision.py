@@ -7,6 +7,7 @@ the supervisor alone. A supervisor that is killed outright can end nobody: child
 `tether`).
 """
 
+import json
 import os
 import shutil
 import signal
@@ -18,6 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from funding_pipeline.core.errors import StorageError
+from funding_pipeline.storage.process_identity import identity_of, this_process
+from funding_pipeline.storage.whole_file import write_whole
 from funding_pipeline.venues.credentials import redact
 
 _POLL_SECONDS = 0.2
@@ -25,13 +29,15 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 _STEADY_SECONDS = 60.0
 """Who has lived this long begins again with the first pause."""
+_PROCESSES = "processes.json"
 LARGEST_LOG_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
 class Service:
-    """One child. `is_vital`: all ends with it where it ends within a minute, for then a setting or a port is
-    wrong; later it is started again, like the others: who watches positions must not end with it.
+    """One child. `is_vital`: all ends with it where it ends within a minute of the first start, for then a
+    setting or a port is wrong; later it is started again, like the others, however often it ends: who watches
+    positions must not end with it.
     `patience_seconds`: how long it may take to end before it is killed; over all services less than 20 s."""
 
     name: str
@@ -50,13 +56,16 @@ class _Running:
     since: float
     pause: float = FIRST_PAUSE_SECONDS
     again_at: float | None = None
+    is_first: bool = True
 
 
 class Supervisor:
-    """Runs services until a signal comes or a vital one ends at once. `tell` prints a line for a person."""
+    """Runs services until a signal comes or a vital one ends at once. `tell` prints a line for a person.
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    `folder`: where it notes which processes they are, and itself (see `noted_processes`)."""
+
+    def __init__(self, tell: Callable[[str], None], folder: Path | None = None) -> None:
+        self._tell, self._folder = tell, folder
         self._running: list[_Running] = []
         self._signals = 0
 
@@ -67,6 +76,7 @@ class Supervisor:
             service.log.replace(_before(service.log))
         process = _spawn(service)
         self._running.append(_Running(service, process, time.monotonic()))
+        self._note_processes()
         return process
 
     def run(self) -> int:
@@ -91,6 +101,14 @@ class Supervisor:
             if running.again_at is None:
                 self._end(running)
 
+    def _note_processes(self) -> None:
+        """A disk that is full keeps nobody from running."""
+        if self._folder is not None:
+            found = {running.service.name: identity_of(running.process.pid) for running in self._running}
+            text = json.dumps({"up": this_process(), **found})
+            with suppress(StorageError):
+                write_whole(self._folder / _PROCESSES, lambda path: path.write_text(text, "utf-8"))
+
     def _listen(self, number: int) -> Any:
         before = signal.getsignal(number)
         if before is not signal.SIG_IGN:  # nohup, or a shell's background job
@@ -108,13 +126,15 @@ class Supervisor:
             if running.again_at is not None:
                 if now >= running.again_at:
                     running.process, running.since, running.again_at = _spawn(running.service), now, None
+                    self._note_processes()
+                    running.is_first = False
                 continue
             code = running.process.poll()
             if code is None:
                 continue
             _signal_group(running.process, signal.SIGKILL)  # what it has left behind
             words = f"{running.service.name} ended ({_cause(code)}){_last_words(running.service.log)}"
-            if running.service.is_vital and now - running.since <= _STEADY_SECONDS:
+            if running.service.is_vital and running.is_first and now - running.since <= _STEADY_SECONDS:
                 self._tell(f"{words}; log in {running.service.log}")
                 return code or 1
             if now - running.since > _STEADY_SECONDS:
@@ -135,6 +155,15 @@ class Supervisor:
             self._tell(f"{running.service.name} does not end: killed")
         _signal_group(process, signal.SIGKILL)
         process.wait()
+
+
+def noted_processes(folder: Path) -> dict[str, str]:
+    """Which process each service of the last `up` is, by name (see `storage.process_identity`)."""
+    try:
+        found = json.loads((folder / _PROCESSES).read_text("utf-8"))
+        return {str(name): str(identity) for name, identity in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def _spawn(service: Service) -> "subprocess.Popen[bytes]":

@@ -49,7 +49,7 @@ def start_web_ui(settings: Settings) -> int:
         if isinstance(market, ContinuedMarket):
             end = market.recorded.span().end
             _say(f"from {end:%Y-%m-%d %H:%M} UTC, the end of the folder, every row is made up by the testnet")
-        supervisor = Supervisor(lambda text: _say(escape(text)))
+        supervisor = Supervisor(lambda text: _say(escape(text)), settings.state_dir)
         try:
             settings = _with_testnet(settings, supervisor)
             environment = child_environment(settings)

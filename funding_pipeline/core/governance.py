@@ -142,11 +142,26 @@ class StateRecord:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """A sign of life of a process, and how it is."""
+    """A sign of life of a process, and how it is. `at`: the venues' time.
+
+    `real_at`: this machine's, and `holder`: which process it was, as the journal adds them; None: of before.
+    """
 
     process: str
     at: datetime
     status: str = "ok"
+    real_at: datetime | None = field(default=None, compare=False)
+    holder: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at the accounts that `name` kept: at the venues' time and this machine's; `body`: JSON."""
+
+    name: str
+    at: datetime
+    real_at: datetime
+    body: str
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from funding_pipeline.defs.accounts import BOOK, GROUP, subject_of
 from funding_pipeline.defs.market_state import STATE
 from funding_pipeline.defs.models import LATEST
 from funding_pipeline.defs.portfolio import PLAN
+from funding_pipeline.defs.run_tags import REBALANCE
 from funding_pipeline.defs.sensors import tell_people
 from funding_pipeline.execution.market_state import MarketState, market_state_of
 from funding_pipeline.models.anomalies import ALARM
@@ -170,8 +171,9 @@ def executed_orders(
     """Orders of the last 30 days; this run's are those that lead from what is held to what is allowed.
 
     Each was written into the journal before it was sent. Safe to run again: what is done is not repeated.
+    Only the job `rebalance` sends orders, by the verdict that it made itself.
     """
-    verdict_id = _verdict_to_carry_out(lake)
+    verdict_id = _verdict_to_carry_out(context, lake)
 
     async def carried_out() -> tuple[Rebalanced | None, pl.DataFrame, str]:
         async with open_session(settings.trading_setup()) as session:
@@ -209,10 +211,27 @@ def _kept_verdict(session: TradingSession, verdict_id: str) -> RiskVerdict:
     return verdict
 
 
-def _verdict_to_carry_out(lake: Lake) -> str | None:
-    """Id of the verdict that was made last, if it is about any leg."""
-    found = lake.scan(VERDICT).select("verdict_id").first().collect()
-    return None if found.is_empty() else str(found.item())
+def _verdict_to_carry_out(context: dg.AssetExecutionContext, lake: Lake) -> str | None:
+    """Id of this rebalance's verdict, if it is about any leg.
+
+    Raises GovernanceError in a run of anything else, and where another run has judged since: its verdict is
+    about another moment.
+    """
+    if context.run.job_name != REBALANCE:
+        raise GovernanceError(
+            f"{EXECUTED}: orders are sent by the job `{REBALANCE}` only, and this run is none: nothing was "
+            f"sent. Launch `{REBALANCE}` under Jobs, or wait for the next settlement"
+        )
+    found = lake.scan(VERDICT).select("verdict_id", "rebalance").first().collect()
+    if found.is_empty():
+        return None
+    verdict_id, rebalance = found.row(0)
+    if rebalance != subject_of(context):
+        raise GovernanceError(
+            f"{EXECUTED}: the newest verdict is of the rebalance {rebalance}, not of this run "
+            f"({subject_of(context)}): nothing was sent. Launch `{REBALANCE}` as a whole under Jobs"
+        )
+    return str(verdict_id)
 
 
 def _report(report: ExecutionReport) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from funding_pipeline.guard.looking import Betas, Looking
 from funding_pipeline.guard.seen import Seen
 from funding_pipeline.guard.shedding import reducing_executor, shed_verdict
 from funding_pipeline.storage.journal import Journal
+from funding_pipeline.trading.account_look import AccountLook, LookedFinding
 from funding_pipeline.trading.executor import Executor
 from funding_pipeline.trading.report import ExecutionReport
 from funding_pipeline.trading.session import TradingSession
@@ -89,6 +90,7 @@ class Guard:
         changed = self._set_state(seen, findings, acted)
         self._note_equity(seen, findings, config)
         self._beat(seen, findings)
+        self._keep_look(seen, limits, findings)
         self._tell(seen, findings)
         if changed is not None:
             self._alerts.tell(changed)
@@ -216,6 +218,17 @@ class Guard:
         serious = [finding.title for finding in findings if finding.severity != "info"]
         status = "; ".join(serious)[:_LONGEST_STATUS] or "ok"
         self._tap.tell(lambda journal: journal.beat(Heartbeat(PROCESS, self._session.now(), status)))
+
+    def _keep_look(self, seen: Seen, limits: RiskLimits, findings: tuple[Finding, ...]) -> None:
+        """What was seen, for `state`: the newest look that there is."""
+        look = AccountLook.of(
+            seen.book(with_last=False),
+            seen.down,
+            market=seen.market,
+            limits=limits,
+            findings=(LookedFinding(f.severity, f.title, f.advice) for f in findings),
+        )
+        self._tap.tell(lambda journal: look.keep(journal, PROCESS))
 
     async def _keep_statements(self, findings: tuple[Finding, ...], problems: list[str]) -> None:
         """A position that was told is not told for ever: the venue's own statement goes into the journal."""

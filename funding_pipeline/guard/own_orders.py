@@ -63,7 +63,7 @@ class Explanations:
 
     session: TradingSession
     _explained: dict[LegKey, Decimal] = field(default_factory=dict)
-    _fills: dict[tuple[LegKey, Decimal], tuple[str, ...]] = field(default_factory=dict)
+    _fills: dict[LegKey, tuple[Decimal, tuple[str, ...]]] = field(default_factory=dict)
     _has_begun: bool = False
 
     async def unexplained(
@@ -90,8 +90,9 @@ class Explanations:
         return tuple(found)
 
     async def _told(self, journal: Journal, key: LegKey, held: Decimal) -> tuple[str, ...]:
-        """Fills of the last hour that are not of our orders, asked once per position."""
-        if (key, held) not in self._fills:
+        """Fills of the last hour that are not of our orders, asked once for as long as the position stays."""
+        asked = self._fills.get(key)
+        if asked is None or asked[0] != held:
             since = self.session.now() - _TOLD_SINCE
             try:
                 async with asyncio.timeout(_TELLING_SECONDS):
@@ -100,8 +101,8 @@ class Explanations:
                 return ()
             own = journal.known_orders(*key, (fill.order_id for fill in fills))
             others = [fill for fill in fills if fill.order_id not in own]
-            self._fills[key, held] = tuple(_text(fill) for fill in others[-_MOST_FILLS:])
-        return self._fills[key, held]
+            asked = self._fills[key] = held, tuple(_text(fill) for fill in others[-_MOST_FILLS:])
+        return asked[1]
 
 
 def _text(fill: Fill) -> str:

@@ -56,6 +56,13 @@ class EquityJournal(JournalDatabase):
             first: Decimal | None = connection.scalar(wanted.order_by(equities.c.sequence).limit(1))
         return first if last is None else last
 
+    def first_equity(self) -> Decimal | None:
+        """The first mark there ever was, or None."""
+        with self._read() as connection:
+            first = select(equities.c.equity_usd).order_by(equities.c.sequence).limit(1)
+            found: Decimal | None = connection.scalar(first)
+        return found
+
     def peak_equity(self) -> Decimal | None:
         """The highest mark since the last rebase, or None where there is none."""
         with self._read() as connection:

@@ -3,6 +3,10 @@
 What lives here: taking, renewing and giving back the lock, and the check that an intent's writer still
 holds it. What does not: what is done under it (`trading`).
 
+A holder on this machine that has ended holds nothing any more, whatever the clock says; one that lives, or is
+on another machine, holds it until it expires. Where no process is known, one that was taken after now was
+taken before the clock was put back, and is past.
+
 Each taking has a number of its own. A holder that slept past its expiry and was overtaken is told so
 at its next intent, in the same transaction, and writes nothing.
 """
@@ -18,6 +22,7 @@ from sqlalchemy import Connection, Row, select, update
 from funding_pipeline.core.errors import ExecutionLockedError, JournalError
 from funding_pipeline.storage.journal_database import JournalDatabase
 from funding_pipeline.storage.journal_schema import EXECUTOR_LOCK, locks
+from funding_pipeline.storage.process_identity import has_ended, this_process
 
 _ROW = select(locks).where(locks.c.name == EXECUTOR_LOCK)
 _CHANGE = update(locks).where(locks.c.name == EXECUTOR_LOCK)
@@ -65,7 +70,7 @@ class LockJournal(JournalDatabase):
         """Owner of the lock, if someone holds it and it has not expired."""
         with self._read() as connection:
             row = _row(connection)
-        return str(row.owner) if row.owner is not None and row.expires_at > self.now() else None
+        return str(row.owner) if _is_held(row, self.now()) else None
 
     def _take(self, owner: str, ttl_seconds: float) -> Lease:
         if not owner or ttl_seconds <= 0:
@@ -81,6 +86,7 @@ class LockJournal(JournalDatabase):
                 owner=owner,
                 acquired_at=at,
                 expires_at=at + timedelta(seconds=ttl_seconds),
+                process=this_process(),
             )
         return lease
 
@@ -89,7 +95,7 @@ class LockJournal(JournalDatabase):
         self._lease = None
         with self._write("give_back_lock") as connection:
             if _row(connection).generation == lease.generation:
-                _set(connection, owner=None, acquired_at=None, expires_at=None)
+                _set(connection, owner=None, acquired_at=None, expires_at=None, process=None)
 
     def _require_lock(self, connection: Connection, at: datetime) -> None:
         """The lease of this journal still holds (and is renewed), or nobody else holds the lock."""
@@ -113,8 +119,14 @@ def extend(connection: Connection, lease: Lease, at: datetime) -> datetime:
     return expires_at
 
 
+def _is_held(row: Row[Any], at: datetime) -> bool:
+    if row.owner is None or row.expires_at <= at or has_ended(row.process):
+        return False
+    return row.process is not None or bool(row.acquired_at <= at)
+
+
 def _require_free(row: Row[Any], at: datetime) -> None:
-    if row.owner is not None and row.expires_at > at:
+    if _is_held(row, at):
         raise ExecutionLockedError(
             f"{row.owner} has been executing since {row.acquired_at:%Y-%m-%d %H:%M:%S} UTC; its lock expires "
             f"at {row.expires_at:%H:%M:%S} UTC if it is dead"

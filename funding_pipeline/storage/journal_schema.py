@@ -27,7 +27,7 @@ from sqlalchemy import (
 from funding_pipeline.core import governance, trading
 from funding_pipeline.storage.journal_types import Choice, Document, ExactDecimal, UtcTime
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 EXECUTOR_LOCK = "executor"
 SEVERITIES = ("info", "warning", "critical")
 """From the least to the most urgent."""
@@ -103,6 +103,7 @@ locks = Table(
     _text("owner", nullable=True),
     _time("acquired_at", nullable=True),
     _time("expires_at", nullable=True),
+    _text("process", nullable=True),
 )
 """One row per lock. `generation` grows with every taking: an overtaken holder is known by its number."""
 
@@ -211,8 +212,20 @@ payments = Table(
 """`payment_key`: the venue's id, or nothing where it has none (a null is never equal to a null)."""
 
 heartbeats = Table(
-    "heartbeats", metadata, Column("process", Text, primary_key=True), _time("at"), _text("status")
+    "heartbeats",
+    metadata,
+    Column("process", Text, primary_key=True),
+    _time("at"),
+    _text("status"),
+    _time("real_at", nullable=True),
+    _text("holder", nullable=True),
 )
+"""`at`: the venues' time. `real_at`: this machine's. `holder`: the process (storage.process_identity)."""
+
+looks = Table(
+    "looks", metadata, Column("name", Text, primary_key=True), _time("at"), _time("real_at"), _text("body")
+)
+"""The newest look of whoever looks at the accounts, one row each."""
 
 equities = Table(
     "equities",

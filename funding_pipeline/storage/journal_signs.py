@@ -1,7 +1,7 @@
-"""The part of the journal that keeps signs of life and alerts.
+"""The part of the journal that keeps signs of life, newest looks and alerts.
 
-What lives here: the last heartbeat of each process, alerts without their repeats, and who knows of them.
-What does not: sending alerts to people (`guard`).
+What lives here: the last heartbeat of each process, the last look at the accounts, alerts without their
+repeats, and who knows of them. What does not: sending alerts to people (`guard`).
 """
 
 from datetime import datetime, timedelta
@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
-from funding_pipeline.core.governance import Alert, Heartbeat
-from funding_pipeline.storage.journal_database import JournalDatabase
-from funding_pipeline.storage.journal_schema import SEVERITIES, alerts, heartbeats
+from funding_pipeline.core.governance import Alert, Heartbeat, Look
+from funding_pipeline.storage.journal_database import JournalDatabase, utc_now
+from funding_pipeline.storage.journal_schema import SEVERITIES, alerts, heartbeats, looks
+from funding_pipeline.storage.process_identity import this_process
 
 _ALERT = ("key", "severity", "title", "action", "raised_at", "numbers")
 _HEARTBEAT = select(heartbeats).where(heartbeats.c.process == bindparam("of_process"))
@@ -28,7 +29,12 @@ class SignJournal(JournalDatabase):
         """Keep the newest sign of life of a process; one that is older changes nothing, unless the one that
         is kept lies ahead of the clock: the clock was put back."""
         with self._write("beat") as connection:
-            values = {"at": heartbeat.at, "status": heartbeat.status}
+            values = {
+                "at": heartbeat.at,
+                "status": heartbeat.status,
+                "real_at": utc_now(),
+                "holder": this_process(),
+            }
             is_process = heartbeats.c.process == heartbeat.process
             last = connection.scalar(select(heartbeats.c.at).where(is_process))
             if last is None:
@@ -41,6 +47,20 @@ class SignJournal(JournalDatabase):
         with self._read() as connection:
             row = connection.execute(_HEARTBEAT, {"of_process": process}).mappings().one_or_none()
         return None if row is None else Heartbeat(**row)
+
+    def note_look(self, name: str, at: datetime, body: str) -> None:
+        """Keep the newest look at the accounts of `name`; `body`: JSON, `at`: the venues' time."""
+        values = {"at": at, "real_at": utc_now(), "body": body}
+        with self._write("note_look") as connection:
+            if not connection.execute(update(looks).where(looks.c.name == name).values(**values)).rowcount:
+                connection.execute(insert(looks).values(name=name, **values))
+
+    def newest_look(self) -> Look | None:
+        """The look that was kept last, of whomever; None where nobody has looked."""
+        with self._read() as connection:
+            found = connection.execute(select(looks).order_by(looks.c.real_at.desc()).limit(1))
+            row = found.mappings().one_or_none()
+        return None if row is None else Look(**row)
 
     def raise_alert(self, alert: Alert) -> bool:
         """Keep an alert; False for a repeat, which need not be sent again.

@@ -43,6 +43,10 @@ class Bars:
         return pl.DataFrame({name: getattr(self, name)[first:last] for name in _FRAME})
 
 
+HOURS_KEPT = 8
+"""Paths of seconds per price, 29 kB each. A testnet has some 300 prices, all of which are asked for each hour."""
+
+
 class Recent(Generic[Made]):
     """The last `most` things made, by key."""
 
@@ -88,7 +92,7 @@ class Prices(ABC):
 
     def __init__(self, bars: Bars, *, market_end: int, places: int) -> None:
         self.bars, self._market_end, self._places = bars, market_end, places
-        self._paths: Recent[Floats] = Recent(64)
+        self._paths: Recent[Floats] = Recent(HOURS_KEPT)
 
     def path(self, opened: int) -> Floats | None:
         """Prices of the seconds of the hour that begins at `opened`; None: there is no such bar."""

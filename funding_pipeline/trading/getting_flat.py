@@ -11,6 +11,8 @@ from typing import Any
 
 from funding_pipeline.core.errors import ExecutionLockedError
 from funding_pipeline.core.trading import PositionState
+from funding_pipeline.execution.market_facts import MarketFacts
+from funding_pipeline.trading.account_look import AccountLook
 from funding_pipeline.trading.book_reading import read_book
 from funding_pipeline.trading.executor import ExecutionReport, LegReport
 from funding_pipeline.trading.session import TradingSession
@@ -90,6 +92,7 @@ async def flatten_all(
         session, reason, seconds=longest if patience_real_seconds is None else patience_real_seconds
     )
     book, down = await read_book(session, betas={})
+    AccountLook.of(book, down, market=MarketFacts(), limits=session.limits()).keep(session.journal, _OWNER)
     return Flattened(report, book.positions, down)
 
 

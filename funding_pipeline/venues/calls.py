@@ -29,6 +29,7 @@ from funding_pipeline.core.errors import (
 from funding_pipeline.venues.credentials import redact
 from funding_pipeline.venues.dialect import VenueDialect
 from funding_pipeline.venues.held import Held, Unread, holding, read_what_can_be_read, unlisted
+from funding_pipeline.venues.remarks import Remarks
 from funding_pipeline.venues.trace import Trace, tracing
 
 ATTEMPTS = 4
@@ -63,7 +64,7 @@ class VenueCalls:
         self.client = client
         self._sleep = sleep
         self._slots = asyncio.Semaphore(dialect.concurrency)
-        self.unread: list[str] = []
+        self.unread: list[str] = Remarks()
         self.unlisted: dict[str, str] = {}
 
     async def read(self, method: str, *args: Any, about: str = "", **named: Any) -> Any:

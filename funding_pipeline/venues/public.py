@@ -35,6 +35,7 @@ from funding_pipeline.venues.gaps import Spacing
 from funding_pipeline.venues.listing import Listing, bounded, listing
 from funding_pipeline.venues.pager import Missing, PageRequest, walk_regular
 from funding_pipeline.venues.reading import VenueReader
+from funding_pipeline.venues.remarks import Remarks
 from funding_pipeline.venues.spelling import HOUR_MS, from_ms, is_moment, moment_of, positive_of, to_ms
 
 TRADES_PAGE = 1000
@@ -77,7 +78,7 @@ class PublicGateway(VenueReader):
     ) -> None:
         super().__init__(dialect, connection, record=record, sleep=sleep)
         self.accepted = accepted
-        self.untold: list[str] = []
+        self.untold: list[str] = Remarks()
         self.gaps: list[Gap] = []
         self._bounds: dict[str, FundingBounds] = {}
 

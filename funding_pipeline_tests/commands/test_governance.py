@@ -80,8 +80,11 @@ def test_state_for_a_program_and_for_a_person(home: Path) -> None:
     command("halt", *WHO, "--confirm", "HALT")
     told = json.loads(command("state", "--json").stdout)
     assert (told["state"], told["by"], told["reason"]) == ("HALTED", "person alice", "odd fills")
-    assert (told["guard_age_seconds"], told["guard_is_fresh"], told["accounts"]) == (None, False, [])
+    assert (told["guard_age_seconds"], told["guard_is_fresh"], told["look"]) == (None, False, None)
+    assert (told["exit_code"], told["is_running"]) == (3, False)
     assert [record["state"] for record in told["history"]] == ["HALTED", "ACTIVE"]
-    shown = command("state").stdout
-    assert "HALTED since" in shown
-    assert "guard: has never given a sign of life" in shown
+    result = command("state")
+    assert result.exit_code == 3
+    assert result.stdout.startswith("nothing is running")
+    assert "HALTED since" in result.stdout
+    assert "the guard has never looked" in result.stdout

@@ -104,6 +104,21 @@ def test_a_vital_service_that_had_lived_is_started_again_and_the_guard_goes_on(
     assert len(household.lives("guard")) == 1
 
 
+def test_a_vital_service_that_had_lived_may_die_early_in_a_later_life(
+    household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its setting and its port were right: a second accident within a minute must not end the guard."""
+    monkeypatch.setattr(supervision, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(supervision, "_STEADY_SECONDS", 3.0)
+    code = LIVES + (
+        "n = len(Path(sys.argv[1]).read_text().split()); time.sleep(4 if n == 1 else 0)\n"
+        f"sys.exit(1) if n < 4 else os.kill({os.getpid()}, {int(signal.SIGTERM)}); time.sleep(600)"
+    )
+    household.supervisor.start(household.service("web", code, is_vital=True))
+    assert household.supervisor.run() == 0
+    assert len(household.lives("web")) == 4
+
+
 def test_a_service_that_dies_is_started_again_after_longer_and_longer_pauses(
     household: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:

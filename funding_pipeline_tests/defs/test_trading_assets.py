@@ -59,6 +59,19 @@ class Desk:
                 instance=instance, tags=tags, raise_on_error=False
             )
 
+    def only(self, *assets: str, job: str = "") -> dg.ExecuteInProcessResult:
+        """As the button Materialize does it with these assets; of a job where one is named."""
+        definitions = build_definitions(settings=self.settings)
+        found = (
+            definitions.resolve_job_def(job) if job else definitions.resolve_implicit_global_asset_job_def()
+        )
+        with dg.DagsterInstance.ephemeral() as instance:
+            return found.execute_in_process(
+                instance=instance,
+                asset_selection=[dg.AssetKey(name) for name in assets],
+                raise_on_error=False,
+            )
+
     def held(self) -> dict[tuple[str, str], float]:
         """What the engines say is held."""
         found = {}
@@ -150,13 +163,31 @@ def test_orders_of_before_are_shown_also_where_nothing_is_planned(desk: Desk) ->
     assert desk.run(REBALANCE).success
     orders = desk.lake.scan("executed_orders").collect()
     desk.lake.replace("risk_verdict", desk.lake.scan("risk_verdict").collect().clear())
-    definitions = build_definitions(settings=desk.settings)
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=instance, asset_selection=[dg.AssetKey("executed_orders")]
-        )
+    result = desk.only("executed_orders", job=REBALANCE)
     assert metadata(result, "executed_orders")["status"] == "nothing is planned or held"
     assert desk.lake.scan("executed_orders").collect().equals(orders)
+
+
+def test_orders_are_sent_by_the_job_rebalance_only(desk: Desk) -> None:
+    """Materialize, of one asset or of its group, beside a verdict that would allow much."""
+    assert desk.run(REBALANCE).success
+    held, sent = desk.held(), len(desk.journal.intents())
+    desk.testnet.clock.advance(seconds=30)
+    for assets in (("executed_orders",), ("account_book", "risk_verdict", "executed_orders")):
+        result = desk.only(*assets)
+        assert not result.success
+        assert "orders are sent by the job `rebalance` only" in failure(result)
+    assert (desk.held(), len(desk.journal.intents())) == (held, sent)
+
+
+def test_a_rebalance_sends_by_its_own_verdict_only(desk: Desk) -> None:
+    """The last step of the job alone, picked in its graph: the verdict is of an earlier run."""
+    assert desk.run(REBALANCE).success
+    sent = len(desk.journal.intents())
+    result = desk.only("executed_orders", job=REBALANCE)
+    assert not result.success
+    assert "not of this run" in failure(result)
+    assert len(desk.journal.intents()) == sent
 
 
 def test_in_a_market_alarm_nothing_is_opened_and_people_hear_of_it(

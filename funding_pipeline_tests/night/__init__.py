@@ -1,0 +1,1 @@
+"""A night of accidents: `up` on a small market, and everything that can happen to it, with real processes."""
