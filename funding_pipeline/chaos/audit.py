@@ -14,7 +14,7 @@ What lives here: the rules for one order. What does not: what is left in the end
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -24,7 +24,7 @@ from funding_pipeline.core.governance import IntentRecord, RiskVerdict, TradingS
 from funding_pipeline.core.trading import Side
 from funding_pipeline.core.venue_terms import VenueTerms, terms_of
 from funding_pipeline.storage.journal import Journal
-from funding_pipeline.testnet.engine.values import Account, Order
+from funding_pipeline.testnet.engine.values import Account, EngineFill, Order
 from funding_pipeline.testnet.http import Answer, Request
 from funding_pipeline.testnet.testnet import Seat, Testnet
 from funding_pipeline.venues.dialect import VenueDialect
@@ -35,12 +35,13 @@ _READS_BY_POST = frozenset({"/info"})
 
 @dataclass(frozen=True)
 class Leaving:
-    """What held when a request left."""
+    """What held when a request left. `fills`: how many the account had."""
 
     at_ms: int
     state: TradingState
     process: str
     lock_holder: str | None
+    fills: int = 0
 
     @property
     def has_lock(self) -> bool:
@@ -78,7 +79,8 @@ class OrderAudit:
             return None
         journal = self._journal
         self._alive.add(process)
-        return Leaving(self._clock.now(), journal.state().state, process, journal.lock_holder())
+        fills = len(self._accounts[venue].fills)
+        return Leaving(self._clock.now(), journal.state().state, process, journal.lock_holder(), fills)
 
     def at_venue(self, venue: str, asked: Request, leaving: object, answer: Callable[[], Answer]) -> Answer:
         """Let the venue answer, and judge the orders that it made of the request."""
@@ -87,8 +89,9 @@ class OrderAudit:
         seat, account = self._testnet.seat(venue), self._accounts[venue]
         seat.exchange.advance()
         first_new = seat.exchange.desk.state.next_order
-        before = _Held.of(seat, account)
         others = self._others(seat, account)
+        unseen = [f for f in account.fills[leaving.fills :] if self._is_by_hand(venue, f)]
+        before = _Held.of(seat, account, others, unseen)
         said = answer()
         for number in range(first_new, seat.exchange.desk.state.next_order):
             self._ours.add((venue, number))
@@ -97,6 +100,9 @@ class OrderAudit:
             if order.status == "cancelled":
                 self._break("foreign_orders_cancelled", self._what(venue, order, leaving), asked.path)
         return said
+
+    def _is_by_hand(self, venue: str, fill: EngineFill) -> bool:
+        return fill.kind == "trade" and (venue, fill.order_id) not in self._ours
 
     def _others(self, seat: Seat, account: Account) -> list[Order]:
         """Resting orders that another program or a person has sent."""
@@ -210,19 +216,27 @@ class OrderAudit:
 
 @dataclass(frozen=True)
 class _Held:
-    """Positions and resting quantities of an account before a request was carried out."""
+    """Positions of an account before a request was carried out, and quantities of ours that rested."""
 
     positions: Mapping[str, Decimal]
     resting: Mapping[tuple[str, Side], Decimal]
 
     @classmethod
-    def of(cls, seat: Seat, account: Account) -> "_Held":
+    def of(
+        cls, seat: Seat, account: Account, others: Sequence[Order], unseen: Sequence[EngineFill]
+    ) -> "_Held":
+        """No order of ours has to allow for `others`, resting orders that are not ours, or for `unseen`, what
+        a person traded while it was under way."""
         resting: dict[tuple[str, Side], Decimal] = {}
         for order in seat.exchange.orders(account, is_open=True):
-            if not order.ticket.reduce_only:
+            if not order.ticket.reduce_only and order not in others:
                 key = (order.ticket.symbol, order.ticket.side)
                 resting[key] = resting.get(key, ZERO) + order.left
-        return cls({p.symbol: p.quantity for p in seat.exchange.positions(account)}, resting)
+        held = {p.symbol: p.quantity for p in seat.exchange.positions(account)}
+        for fill in unseen:
+            change = fill.quantity if fill.side == "buy" else -fill.quantity
+            held[fill.symbol] = held.get(fill.symbol, ZERO) - change
+        return cls(held, resting)
 
     def position(self, symbol: str) -> Decimal:
         return self.positions.get(symbol, ZERO)
