@@ -44,7 +44,7 @@ class Bars:
 
 
 HOURS_KEPT = 8
-"""Paths of seconds per price, 29 kB each. A testnet has some 300 prices, all of which are asked for each hour."""
+"""Paths of seconds per price, 29 kB each. A testnet has some 300 prices, and is asked for all each hour."""
 
 
 class Recent(Generic[Made]):
