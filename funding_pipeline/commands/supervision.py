@@ -35,7 +35,7 @@ LARGEST_LOG_BYTES = 10_000_000
 
 @dataclass(frozen=True)
 class Service:
-    """One child. `is_vital`: all ends with it where it ends within a minute of the first start, for then a
+    """One child. `is_vital`: all ends with it where it ends by itself in its first minute, for then a
     setting or a port is wrong; later it is started again, like the others, however often it ends: who watches
     positions must not end with it.
     `patience_seconds`: how long it may take to end before it is killed; over all services less than 20 s."""
@@ -134,7 +134,7 @@ class Supervisor:
                 continue
             _signal_group(running.process, signal.SIGKILL)  # what it has left behind
             words = f"{running.service.name} ended ({_cause(code)}){_last_words(running.service.log)}"
-            if running.service.is_vital and running.is_first and now - running.since <= _STEADY_SECONDS:
+            if running.service.is_vital and running.is_first and _is_own_end(code, now - running.since):
                 self._tell(f"{words}; log in {running.service.log}")
                 return code or 1
             if now - running.since > _STEADY_SECONDS:
@@ -206,6 +206,11 @@ def _before(log: Path) -> Path:
 def _signal_group(process: "subprocess.Popen[bytes]", number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
         os.killpg(process.pid, number)
+
+
+def _is_own_end(code: int, lived_seconds: float) -> bool:
+    """Whether a setting is wrong: it soon ended by itself. A tether has 128 and the number of a signal."""
+    return 0 <= code < 128 and lived_seconds <= _STEADY_SECONDS
 
 
 def _cause(code: int) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from funding_pipeline.commands.console import console
+from funding_pipeline.commands.dagster_services import dagster_services
 from funding_pipeline.commands.instance import prepare_home
 from funding_pipeline.commands.local_testnet import (
     await_testnet,
@@ -29,7 +30,7 @@ from funding_pipeline.core.errors import SettingsError
 from funding_pipeline.defs.features import FEATURES
 from funding_pipeline.market.choice import MarketTime, market_time
 from funding_pipeline.market.continued import ContinuedMarket
-from funding_pipeline.settings import Settings, project_root
+from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
 from funding_pipeline.trading.governance_actions import open_journal
 from funding_pipeline.trading.setup import TradingSetup
@@ -38,7 +39,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def start_web_ui(settings: Settings) -> int:
-    """Serve on 127.0.0.1 only, until Ctrl-C or until Dagster ends; the exit code."""
+    """Serve on 127.0.0.1 only, until Ctrl-C or until the web server ends at once; the exit code."""
     settings = settings.to_trade()
     market = settings.open_market()
     home = prepare_home(settings)
@@ -54,10 +55,10 @@ def start_web_ui(settings: Settings) -> int:
             settings = _with_testnet(settings, supervisor)
             environment = child_environment(settings)
             environment |= _trading(settings, supervisor, environment)
-            supervisor.start(_dagster(settings, home, environment))
-            address = _address(settings)
-            _say(f"web UI: [link={address}]{address}[/]  (Ctrl-C stops it)")
-            return supervisor.run()
+            with dagster_services(settings, supervisor, home=home, environment=environment, host=LOOPBACK):
+                address = _address(settings)
+                _say(f"web UI: [link={address}]{address}[/]  (Ctrl-C stops it)")
+                return supervisor.run()
         finally:
             supervisor.stop()
 
@@ -111,24 +112,6 @@ def loosen(setup: TradingSetup, time: MarketTime | None) -> None:
             journal.forget_tightened()
             told = ", ".join(f"{name} {value:g}" for name, value in tightened.items())
             _say(f"limits are the configured ones again; tightened before this start: {escape(told)}")
-
-
-def _dagster(settings: Settings, home: Path, environment: Mapping[str, str]) -> Service:
-    """Web server, daemon and code server. They watch no parent of ours: the tether does."""
-    tether = [sys.executable, "-m", "funding_pipeline.commands.tether", str(os.getpid())]
-    workspace = str(project_root() / "workspace.yaml")
-    command = [*tether, sys.executable, "-m", "dagster", "dev", "-w", workspace]
-    arguments = ["--host", LOOPBACK, "--port", str(settings.web_port), "--log-level", "warning"]
-    return Service(
-        "Dagster",
-        [*command, *arguments],
-        {**environment, "PYTHONWARNINGS": "ignore"},
-        settings.state_dir / "logs" / "dagster.log",
-        # The server works in the state folder: Dagster warns about the checkout's dagster.yaml, the template.
-        folder=home,
-        is_vital=True,
-        patience_seconds=10,
-    )
 
 
 @contextmanager

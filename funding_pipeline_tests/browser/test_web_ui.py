@@ -101,9 +101,8 @@ def test_the_server_has_nothing_to_complain_about(
     address: str, server_log: Path, finished_run: Settings
 ) -> None:
     assert address in server_log.read_text("utf-8")
-    printed = server_log.read_text("utf-8") + (finished_run.state_dir / "logs" / "dagster.log").read_text(
-        "utf-8"
-    )
+    logs = [server_log, *(finished_run.state_dir / "logs").glob("dagster-*.log")]
+    printed = "\n".join(log.read_text("utf-8") for log in logs)
     assert "Traceback" not in printed
     assert "ERROR" not in printed
 

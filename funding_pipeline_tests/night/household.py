@@ -56,12 +56,11 @@ class Household:
         small = {"FUNDING_COINS": "BTC,ETH", "FUNDING_SIMULATED_FROM": "2025-06-10"}
         self.up = Up(folder, "--speed", str(SPEED), **small, **environment)
         self.home = folder / "state"
-        self._started = 0.0
         self.process: subprocess.Popen[bytes] | None = None
 
     # --- the whole
     def start(self) -> None:
-        self.process, self._started = self.up.start(), time.monotonic()
+        self.process = self.up.start()
         wait(lambda: self.up.is_serving() or self.has_ended, "up serves")
         assert not self.has_ended, self.up.told()
         self.wait_for_guard()
@@ -89,12 +88,8 @@ class Household:
     def pids(self, name: str) -> tuple[int, ...]:
         """Of a long-lived process by the name that the soak knows it by; none where it is not there."""
         assert self.process is not None
-        found = sample(0, supervisor=self.process.pid, state=self.home).processes.get(name)
+        found = sample(0, root=self.process.pid, state=self.home).processes.get(name)
         return () if found is None else found.pids
-
-    def age(self) -> float:
-        """Seconds since `up` was started."""
-        return time.monotonic() - self._started
 
     # --- what a person types
     def type(self, *words: str) -> Said:

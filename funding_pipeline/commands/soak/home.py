@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,11 @@ def running_up(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
     """`up` as a child, from when its web UI and its testnet answer; ended as a Ctrl-C would."""
     log = settings.state_dir / "up.log"
     with log.open("wb") as sink:
+        # Tethered: a soak that is killed outright shall leave nothing running.
+        tether = [sys.executable, "-m", "funding_pipeline.commands.tether", str(os.getpid())]
+        up = [sys.executable, "-m", "funding_pipeline", "up", "--speed", f"{settings.testnet_speed:g}"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "funding_pipeline", "up", "--speed", f"{settings.testnet_speed:g}"],
+            [*tether, *up],
             env=child_environment(settings),
             stdin=subprocess.DEVNULL,
             stdout=sink,
@@ -71,11 +74,12 @@ def running_up(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
             raise TestnetError(f"`up` ended at once: {_last_line(log)} (log: {log})")
         yield process
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)  # the tether leaves it to `up`
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()  # its children watch it
+            os.killpg(process.pid, signal.SIGKILL)  # its children watch it
 
 
 def ask(settings: Settings, path: str, body: Mapping[str, Any] | None = None) -> Any:

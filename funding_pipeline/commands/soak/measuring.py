@@ -18,8 +18,7 @@ _NAMES = {
     "web server": "dagster_webserver",
     "daemon": "dagster._daemon",
     "code server": "dagster api grpc",
-    "code server's parent": "dagster code-server",
-    "dagster dev": "-m dagster dev",
+    "supervisor": "funding_pipeline up",
 }
 """Long-lived processes by a part of their command; run workers live for seconds and are none of them."""
 _AREAS = {
@@ -51,14 +50,16 @@ class Sample:
     files: int
 
 
-def sample(hour: int, *, supervisor: int, state: Path) -> Sample:
-    """Everything now; this process is the one that rebalances. SettingsError where there is no /proc."""
+def sample(hour: int, *, root: int, state: Path) -> Sample:
+    """Everything now: `root`, what it has started, and this process, which is the one that rebalances.
+
+    Raises SettingsError where there is no /proc."""
     if not (_PROC / "self" / "statm").exists():
         raise SettingsError("a soak reads /proc: it runs on Linux only")
-    pids: dict[str, list[int]] = {"rebalance": [os.getpid()], "supervisor": [supervisor]}
-    for pid, command in _descendants(supervisor):
+    pids: dict[str, list[int]] = {"rebalance": [os.getpid()]}
+    for pid, command in _family(root):
         name = next((name for name, part in _NAMES.items() if part in command), None)
-        # `tether PID python -m dagster dev` has the words of what it watches.
+        # `tether PID python -m dagster api grpc` has the words of what it watches.
         if name is not None and "commands.tether" not in command:
             pids.setdefault(name, []).append(pid)
     found = {name: _usage(tuple(own)) for name, own in pids.items()}
@@ -67,7 +68,7 @@ def sample(hour: int, *, supervisor: int, state: Path) -> Sample:
     return Sample(hour, {name: usage for name, usage in found.items() if usage}, sizes, files)
 
 
-def _descendants(root: int) -> Iterator[tuple[int, str]]:
+def _family(root: int) -> Iterator[tuple[int, str]]:
     parents: dict[int, int] = {}
     for folder in _PROC.glob("[0-9]*"):
         try:
@@ -77,7 +78,7 @@ def _descendants(root: int) -> Iterator[tuple[int, str]]:
     family = {root}
     for _ in range(8):
         family |= {pid for pid, parent in parents.items() if parent in family}
-    for pid in sorted(family - {root}):
+    for pid in sorted(family):
         try:
             yield pid, (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:

@@ -51,7 +51,7 @@ class Soak:
     settings: Settings
     wanted: Wanted
     hours: Hours
-    supervisor: int
+    root: int
     samples: list[Sample] = field(default_factory=list)
     settlements: list[datetime] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -65,7 +65,7 @@ class Soak:
             is_calm = number >= self.wanted.hours - _CALM_HOURS
             self.hours.play(number, settlement, is_calm=is_calm)
             self.settlements.append(settlement)
-            self.samples.append(sample(number, supervisor=self.supervisor, state=self.settings.state_dir))
+            self.samples.append(sample(number, root=self.root, state=self.settings.state_dir))
             step()
             if number % 24 == 23:
                 self.write(self.figures(None))

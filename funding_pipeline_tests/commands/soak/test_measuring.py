@@ -20,10 +20,10 @@ def test_processes_are_known_by_their_commands_and_files_by_their_area(tmp_path:
     with subprocess.Popen([sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()  # it is itself now, and not a copy of this process
-        taken = sample(3, supervisor=os.getpid(), state=tmp_path)
+        taken = sample(3, root=os.getpid(), state=tmp_path)
         child.communicate(b"\n")
     assert taken.hour == 3
-    assert set(taken.processes) == {"rebalance", "supervisor", "daemon"}
+    assert set(taken.processes) == {"rebalance", "daemon"}
     assert taken.processes["daemon"].pids == (child.pid,)
     assert taken.processes["daemon"].memory > 1_000_000
     assert taken.processes["rebalance"].handles > taken.processes["daemon"].handles
@@ -34,4 +34,4 @@ def test_processes_are_known_by_their_commands_and_files_by_their_area(tmp_path:
 def test_a_process_that_has_ended_is_left_out(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
-    assert set(sample(0, supervisor=child.pid, state=tmp_path).processes) == {"rebalance"}
+    assert set(sample(0, root=child.pid, state=tmp_path).processes) == {"rebalance"}
