@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from funding_pipeline.core.errors import StorageError
+from funding_pipeline.storage.planned_stop import note_planned_stop
 from funding_pipeline.storage.process_identity import identity_of, this_process
 from funding_pipeline.storage.whole_file import write_whole
 from funding_pipeline.venues.credentials import redact
@@ -88,6 +89,8 @@ class Supervisor:
                 if ended is not None:
                     return ended
                 time.sleep(_POLL_SECONDS)
+            if self._folder is not None:
+                note_planned_stop(self._folder)
             return 0
         finally:
             self.stop()

@@ -4,6 +4,7 @@ What lives here: the four sensors, and the alerts of those that watch. What does
 (`settlement_sensor`), judging (`trading.readiness`), telling people (`guard`).
 """
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +32,7 @@ from funding_pipeline.market.choice import MarketTime
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.journal import Journal
 from funding_pipeline.storage.lake import Lake
+from funding_pipeline.storage.planned_stop import planned_stop
 from funding_pipeline.trading.governance_actions import last_known_time
 from funding_pipeline.trading.readiness import Finding, guard_finding, state_finding
 from funding_pipeline.trading.setup import TradingSetup
@@ -140,6 +142,10 @@ def sensors(
     return [settlement_sensor, guard_heartbeat_sensor, data_freshness_sensor, failed_run_alert_sensor]
 
 
+_CLASS = re.compile(r"^(?:\w+\.)+[A-Z]\w*(?::\s*|$)")
+"""The name of an error's class in front of what it says: no word for a person."""
+
+
 def tell_people(journal: Journal, setup: TradingSetup, alert: Alert, speed: float) -> None:
     """Through the services that are set; without any, the alert is in the journal and in the log."""
     alerts = Alerts(journal, setup.alert_urls, setup.escalation_urls, speed=speed)
@@ -242,8 +248,14 @@ def _alert(key: str, severity: Any, finding: Finding, at: datetime) -> Alert:
 def _tell_of_failure(
     context: dg.RunFailureSensorContext, settings: Settings, clock: Clock, tell: Tell
 ) -> dg.SkipReason | None:
-    """Keep the alert; where the testnet is down, at the newest time that the journal knows."""
+    """Keep the alert; where the testnet is down, at the newest time that the journal knows.
+
+    A run that was under way when a person ended `up` has not failed."""
     run = context.dagster_run
+    if (stopped_at := _stopped_under_way(context, settings)) is not None:
+        return dg.SkipReason(
+            f"run {run.run_id[:8]} was under way when `up` was ended at {stopped_at:%H:%M:%S} UTC"
+        )
     try:
         setup, time = setup_of(settings), clock(settings)
         with _journal(setup, time or MarketTime(datetime.now(UTC))) as journal:
@@ -253,6 +265,17 @@ def _tell_of_failure(
     except FundingPipelineError as error:
         return dg.SkipReason(f"the failure of run {run.run_id[:8]} could not be kept: {error}")
     return None
+
+
+def _stopped_under_way(context: dg.RunFailureSensorContext, settings: Settings) -> datetime | None:
+    """When `up` was ended by a person, if the run was under way then; None: it failed by itself."""
+    at, record = (
+        planned_stop(settings.state_dir),
+        context.instance.get_run_record_by_id(context.dagster_run.run_id),
+    )
+    if at is None or record is None or record.end_time is None:
+        return None
+    return at if record.create_timestamp <= at <= datetime.fromtimestamp(record.end_time, UTC) else None
 
 
 def failure_alert(job: str, run_id: str, reason: str, at: datetime) -> Alert:
@@ -274,5 +297,5 @@ def _reason(context: dg.RunFailureSensorContext) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     text = error.message if error is not None else (context.failure_event.message or "no reason given")
-    text = " ".join(text.split()).removeprefix(f"{dg.Failure.__module__}.Failure: ")
-    return redact(text)[:300]
+    text = _CLASS.sub("", " ".join(text.split()))
+    return redact(text)[:300] or "its process was ended from outside"

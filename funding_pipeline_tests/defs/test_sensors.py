@@ -5,10 +5,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster import DagsterExecutionInterruptedError
 
 from funding_pipeline.core.governance import Heartbeat
 from funding_pipeline.defs.sensors import sensors
 from funding_pipeline.defs.trading_state import TRADING_STATE
+from funding_pipeline.storage.planned_stop import note_planned_stop
 from funding_pipeline_tests.defs.trading_desk import TradingDesk, close_job, rebalance_job
 
 GUARD = "guard_heartbeat_sensor"
@@ -130,6 +132,39 @@ def test_a_failed_run_of_a_trading_job_becomes_an_alert(desk: TradingDesk) -> No
     assert alert.title.startswith(f"rebalance failed (run {result.run_id[:8]})")
     assert "the venue said no" in alert.title
     assert "the next settlement is tried again" in alert.action
+
+
+def test_a_run_that_a_planned_stop_interrupts_is_no_alert(desk: TradingDesk) -> None:
+    def note(folder: Path) -> None:
+        @dg.op
+        def trades() -> None:
+            note_planned_stop(folder)
+            raise DagsterExecutionInterruptedError
+
+        @dg.job(name="rebalance")
+        def rebalance() -> None:
+            trades()
+
+        result = rebalance.execute_in_process(instance=desk.instance, raise_on_error=False)
+        sensor = next(s for s in sensors(jobs=desk.jobs) if s.name == "failed_run_alert_sensor")
+        context = dg.build_run_status_sensor_context(
+            sensor_name=sensor.name,
+            dagster_event=next(e for e in result.all_events if e.event_type_value == "PIPELINE_FAILURE"),
+            dagster_instance=desk.instance,
+            dagster_run=result.dagster_run,
+            resources={"settings": desk.settings},
+        ).for_run_failure()
+        sensor(context)
+
+    note(desk.settings.state_dir)
+    with desk.journal() as journal:
+        assert journal.alerts() == ()
+    (desk.settings.state_dir / "planned_stop.json").unlink()
+    note(desk.settings.state_dir.parent)  # nobody stopped this one: it was killed
+    with desk.journal() as journal:
+        (alert,) = journal.alerts()
+    assert "its process was ended from outside" in alert.title
+    assert "Dagster" not in alert.title
 
 
 def test_a_run_of_research_that_fails_is_nobodys_alert(desk: TradingDesk) -> None:
