@@ -36,6 +36,12 @@ class OptimisationError(FundingPipelineError):
     """The solver did not return a usable portfolio."""
 
 
+class PlanNumbersError(FundingPipelineError):
+    """A number that goes into the plan is none, or its array has another shape: our own fault, or our data's.
+
+    Never taken for a failure of the solver, which would hold or reduce the book without a reason."""
+
+
 class AccountingError(FundingPipelineError):
     """Profit and loss by source does not add up to the change in equity."""
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from funding_pipeline.core.errors import OptimisationError
+from funding_pipeline.core.errors import OptimisationError, PlanNumbersError
 from funding_pipeline.portfolio.compilation import CompiledParts, Kind, ProblemNumbers, build_parts
 from funding_pipeline.portfolio.legs import Floats, Universe
 from funding_pipeline.portfolio.scenarios import scenario_set
@@ -75,7 +75,7 @@ class PortfolioProblem:
         self._kept: dict[Kind, _Compiled] = {}
 
     def solve(self, numbers: ProblemNumbers) -> Answer:
-        """The optimum, or OptimisationError saying what the solver answered.
+        """The optimum, or OptimisationError saying what the solver answered; PlanNumbersError before that.
 
         `solver_seconds` is afterwards what the solver says that it took, without building its input.
         """
@@ -96,9 +96,24 @@ class PortfolioProblem:
 
     def _answer(self, kind: Kind, numbers: ProblemNumbers) -> Answer:
         compiled = self._compiled(kind)
+        for name, parameter in compiled.parts.parameters.items():
+            self._require(name, np.asarray(getattr(numbers, name), dtype=np.float64), parameter)
         solved = solve_compiled(compiled, numbers, solver=self.solver)
         self.solver_seconds += float(solved.solver_stats.solve_time)
         return _answer(compiled.parts, solved)
+
+    def _require(self, name: str, values: Floats, parameter: Any) -> None:
+        """Raise PlanNumbersError naming array, leg and value, unless all is as the problem has it."""
+        if values.shape != parameter.shape:
+            raise PlanNumbersError(f"plan: {name} has the shape {values.shape}, not {parameter.shape}")
+        bad = ~np.isfinite(values) | ((values < 0) if parameter.attributes["nonneg"] else False)
+        if not bad.any():
+            return
+        at = tuple(int(index) for index in np.argwhere(bad)[0])
+        is_of_legs = bool(at) and values.shape[-1] == len(self.universe)
+        leg = self.universe.legs[at[-1]] if is_of_legs else None
+        where = f" of {leg.venue} {leg.symbol}" if leg is not None else f" at {at}" if at else ""
+        raise PlanNumbersError(f"plan: {name}{where} is {float(values[at])}")
 
     def _compiled(self, kind: Kind) -> _Compiled:
         if kind not in self._kept:

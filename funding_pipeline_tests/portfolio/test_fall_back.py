@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from funding_pipeline.core.errors import OptimisationError
+from funding_pipeline.core.errors import OptimisationError, PlanNumbersError
 from funding_pipeline.portfolio.compilation import ProblemNumbers
 from funding_pipeline.portfolio.config import PortfolioConfig
 from funding_pipeline.portfolio.fall_back import reduce_around, reduce_to_limits
+from funding_pipeline.portfolio.legs import Floats
 from funding_pipeline.portfolio.limits import limits_for
 from funding_pipeline.portfolio.planning import plan_portfolio
 from funding_pipeline.portfolio.problem import Answer, PortfolioProblem
@@ -39,11 +40,30 @@ def test_a_failed_solver_holds_or_reduces_with_a_reason(size_usd: float, status:
     assert plan.shadow_prices == ()
 
 
-def test_numbers_that_are_none_are_a_named_error_not_a_crash() -> None:
-    bad = replace(costs_of(TWO), fee=np.array([np.nan, 1e-4]))
-    plan = plan_of(inputs_of(TWO, rate=[0, 1e-4]), universe=TWO, costs=bad)
-    assert plan.status == "held"
-    assert plan.status_reason.startswith("the solver CLARABEL failed")
+@pytest.mark.parametrize(
+    ("fee", "text"),
+    [
+        (np.array([np.nan, 1e-4]), r"plan: open_cost of a BTC/USDT:USDT is nan"),
+        (np.array([1e-4, np.inf]), r"plan: open_cost of b BTC/USDT:USDT is inf"),
+    ],
+)
+def test_numbers_that_are_none_are_our_own_error_and_no_failure_of_the_solver(fee: Floats, text: str) -> None:
+    bad = replace(costs_of(TWO), fee=fee)
+    with pytest.raises(PlanNumbersError, match=text):
+        plan_of(inputs_of(TWO, rate=[0, 1e-4]), universe=TWO, costs=bad)
+
+
+class _Misshapen(PortfolioProblem):
+    def solve(self, numbers: ProblemNumbers) -> Answer:
+        return super().solve(replace(numbers, beta=np.ones(3)))
+
+
+def test_an_array_of_another_shape_is_named() -> None:
+    with pytest.raises(PlanNumbersError, match=r"beta has the shape \(3,\), not \(2,\)"):
+        plan_portfolio(
+            inputs=inputs_of(TWO, rate=[0.0, 1e-3]), quantities=np.zeros(2),
+            problem=_Misshapen(TWO, stages=3), universe=TWO, costs=costs_of(TWO), config=loose(),
+        )  # fmt: skip
 
 
 @settings(max_examples=50, deadline=None)
