@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.metadata import packages_distributions
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ CHALLENGER = "challenger"
 _CARD = "funding_model_card"
 _BARRED = "barred."
 _EVIDENCE = "evidence"
-_MODEL_PACKAGES = ("polars", "numpy", "scikit-learn")
+_PACKAGE = Path(__file__).resolve().parents[1]
+"""The package goes into the model's own files: no index has it, and a pickle fits the code it was made by."""
+_MODEL_PACKAGES = ("polars", "numpy", "pandas", "pyarrow", "pydantic", "xgboost")
+"""What a model needs to be unpickled and to forecast, beside MLflow, which adds itself."""
 # MLflow has the second for an alias that nobody holds.
 _NO_SUCH_THING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -74,7 +78,8 @@ class ForecasterRegistry:
                 registered_model_name=MODEL,
                 signature=infer_signature(features, forecasts),
                 metadata={_CARD: card.model_dump(mode="json")},
-                pip_requirements=[f"{package}=={installed(package)}" for package in _MODEL_PACKAGES],
+                pip_requirements=_requirements(),
+                code_paths=[str(_PACKAGE)],
             )
         version = str(info.registered_model_version)
         client = run.mlflow.MlflowClient()
@@ -227,6 +232,13 @@ def _plain(frame: pl.DataFrame) -> Any:
     for column in plain.select_dtypes("datetimetz"):
         plain[column] = plain[column].dt.tz_localize(None)
     return plain
+
+
+def _requirements() -> list[str]:
+    """Pinned as they are here; xgboost comes as another distribution on Linux (without CUDA)."""
+    providers = packages_distributions()
+    names = [providers.get(package, [package])[0] for package in _MODEL_PACKAGES]
+    return [f"{name}=={installed(name)}" for name in names]
 
 
 def _first_line(error: Exception) -> str:

@@ -1,79 +1,19 @@
 """Models in MLflow: registered with what is needed to trust them, loaded again, and never silently wrong."""
 
 import shutil
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from funding_pipeline.core.clock import decision_schedule
 from funding_pipeline.core.errors import StorageError
-from funding_pipeline.features.labels import realised_funding
-from funding_pipeline.features.panel import build_features
-from funding_pipeline.market.simulated import SimulatedMarket
-from funding_pipeline.market_data.normalization import market_tables
-from funding_pipeline.models.config import ForecasterConfig
 from funding_pipeline.models.evidence import DAYS_SCHEMA, WEEKS_SCHEMA, Evidence
-from funding_pipeline.models.forecaster_set import ForecasterSet, train_set
-from funding_pipeline.models.model_card import ModelCard
 from funding_pipeline.tracking.code_version import git_commit
 from funding_pipeline.tracking.forecasters import ModelTracking
-from funding_pipeline.tracking.registry import CHALLENGER, CHAMPION, Bar, RegisteredVersion
-
-START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 4, 15, tzinfo=UTC)
-HORIZONS = (0, 24)
-
-
-@pytest.fixture(scope="module")
-def features() -> pl.DataFrame:
-    tables = market_tables(SimulatedMarket(start=START, end=END))
-    times = decision_schedule(start=START, end=END - timedelta(hours=1), every_hours=24)
-    return build_features(tables, as_of=times)
-
-
-@pytest.fixture(scope="module")
-def models(features: pl.DataFrame) -> ForecasterSet:
-    tables = market_tables(SimulatedMarket(start=START, end=END))
-    times = decision_schedule(start=START, end=END - timedelta(hours=1), every_hours=24)
-    labels = realised_funding(tables.settled_funding, as_of=times, horizons_hours=HORIZONS)
-    config = ForecasterConfig(trees=20, spread_trees=10)
-    return train_set(features, labels, horizons_hours=HORIZONS, train_end=END, config=config)
-
-
-@pytest.fixture
-def tracking(tmp_path: Path) -> ModelTracking:
-    return ModelTracking(tmp_path / "mlflow")
-
-
-@pytest.fixture(scope="module")
-def kept(
-    tmp_path_factory: pytest.TempPathFactory, models: ForecasterSet, features: pl.DataFrame
-) -> tuple[ModelTracking, RegisteredVersion]:
-    """One registered version, for tests that leave it as it is."""
-    made = ModelTracking(tmp_path_factory.mktemp("kept") / "mlflow")
-    return made, _register(made, models, features)
-
-
-def card_of(models: ForecasterSet, features: pl.DataFrame) -> ModelCard:
-    return ModelCard(
-        recipe=models.recipe,
-        model=models.name,
-        horizons_hours=models.horizons_hours,
-        train_end=models.train_end,
-        market="a market",
-        inputs={name: str(features.schema[name]) for name in models.feature_names},
-        package_version="1.2.3",
-        git_commit="abc",
-        data_versions={"delta_settled_funding": "3"},
-    )
-
-
-def _register(tracking: ModelTracking, models: ForecasterSet, features: pl.DataFrame) -> RegisteredVersion:
-    with tracking.run("test", tags={"delta_settled_funding": "3"}) as run:
-        run.log(params={"horizons_hours": HORIZONS}, metrics={"r2": 0.3, "undefined": float("nan")})
-        return tracking.registry.register(run, models, card_of(models, features), features.tail(20))
+from funding_pipeline.tracking.registry import CHALLENGER, CHAMPION, Bar
+from funding_pipeline_tests.tracking.conftest import START, register
 
 
 def test_nobody_yet(tracking: ModelTracking) -> None:
@@ -95,9 +35,9 @@ def test_a_registered_set_comes_back_the_same_with_its_card(kept, models, featur
 
 def test_the_newest_registration_challenges_and_the_champion_stays(tracking, models, features) -> None:
     registry = tracking.registry
-    _register(tracking, models, features)
+    register(tracking, models, features)
     registry.set_champion("1")
-    _register(tracking, models, features)
+    register(tracking, models, features)
     champion, challenger = registry.of_alias(CHAMPION), registry.of_alias(CHALLENGER)
     assert champion is not None
     assert challenger is not None
@@ -153,7 +93,7 @@ def test_a_bar_stays_until_it_is_taken_back(kept, models, features) -> None:
 
 
 def test_a_model_whose_files_are_broken_is_named(tracking, models, features) -> None:
-    _register(tracking, models, features)
+    register(tracking, models, features)
     for path in (tracking.folder / "artifacts").rglob("*.pkl"):
         path.write_bytes(b"broken")
     with pytest.raises(StorageError, match="model version 1 cannot be loaded"):
@@ -161,7 +101,7 @@ def test_a_model_whose_files_are_broken_is_named(tracking, models, features) -> 
 
 
 def test_a_model_whose_files_are_gone_is_named(tracking, models, features) -> None:
-    _register(tracking, models, features)
+    register(tracking, models, features)
     shutil.rmtree(tracking.folder / "artifacts")
     with pytest.raises(StorageError, match="model version 1 cannot be read"):
         tracking.registry.of_alias(CHALLENGER)
