@@ -20,12 +20,13 @@ from pathlib import Path
 
 from funding_pipeline.chaos.engines import EpisodeTestnet, SharedMarket, base_of
 from funding_pipeline.chaos.fault_schedule import FaultSchedule
-from funding_pipeline.chaos.final_audit import Residual, claimed_orders, compare_statements, unnamed_positions
+from funding_pipeline.chaos.final_audit import Residual, compare_statements
 from funding_pipeline.chaos.ground import lay
 from funding_pipeline.chaos.guard_lives import GuardSetting
 from funding_pipeline.chaos.guard_watch import GuardTold, GuardWatch
 from funding_pipeline.chaos.kills import Kill, KillSwitch
 from funding_pipeline.chaos.lives import End, MakeExecutor, Task, execution, is_settled, live
+from funding_pipeline.chaos.other_hands import claimed_orders, unnamed_positions
 from funding_pipeline.chaos.scenario import Scenario, Stage
 from funding_pipeline.chaos.violation import Violation
 from funding_pipeline.chaos.virtual_time import VirtualClock, VirtualLoop

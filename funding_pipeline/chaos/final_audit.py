@@ -11,8 +11,7 @@ executor; mending it is the guard's, where there is one. What does not count is 
 The cap per base: one step of its coarsest leg, or the largest minimum notional, whichever is more.
 """
 
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -27,7 +26,6 @@ from funding_pipeline.trading.holdings import holdings
 from funding_pipeline.trading.orders import Key
 
 ZERO = Decimal(0)
-_HEX = re.compile(r"[0-9a-f]{24}")
 CENT = Decimal("0.005")
 """Sums that differ by less are the same cent."""
 
@@ -141,35 +139,6 @@ def _books(
             book.price = max(book.price, mark / multiplier)
             book.cap_usd = max(book.cap_usd, instrument.step * mark, instrument.min_notional)
     return books
-
-
-def unnamed_positions(
-    testnet: Testnet, accounts: Mapping[str, Account], told: str, *, gone: Iterable[str]
-) -> tuple[Violation, ...]:
-    """Positions in instruments that their venue lists no more, and that `told` (the last report, and the
-    alerts) does not name."""
-    return tuple(
-        Violation("unlisted_not_named", f"{venue} {position.symbol} {position.quantity}")
-        for venue, account in sorted(accounts.items())
-        if venue not in frozenset(gone)
-        for position in testnet.seat(venue).exchange.positions(account)
-        if position.symbol in testnet.seat(venue).exchange.desk.state.unlisted
-        and f"{venue} {position.symbol}" not in told
-    )
-
-
-def claimed_orders(
-    testnet: Testnet, accounts: Mapping[str, Account], journal: Journal, ours: Collection[tuple[str, int]]
-) -> tuple[Violation, ...]:
-    """Orders that are not among `ours` (venue and number) and of which the journal has an intent."""
-    return tuple(
-        Violation("foreign_orders_claimed", f"{venue} {order.ticket.symbol} {order.ticket.client_id}")
-        for venue, account in sorted(accounts.items())
-        for order in account.orders.values()
-        if (venue, order.order_id) not in ours
-        and (digits := _HEX.search(order.ticket.client_id or ""))
-        and journal.intent(digits[0]) is not None
-    )
 
 
 def _trades(seat: Seat, symbol: str) -> bool:

@@ -12,8 +12,8 @@ from multidict import CIMultiDict
 
 from funding_pipeline.chaos.campaign import VENUES, Campaign
 from funding_pipeline.chaos.engines import EpisodeTestnet
-from funding_pipeline.chaos.final_audit import claimed_orders, unnamed_positions
 from funding_pipeline.chaos.ground import Ground, lay
+from funding_pipeline.chaos.other_hands import claimed_orders, unnamed_positions
 from funding_pipeline.chaos.shapes_drawn import READS
 from funding_pipeline.chaos.virtual_time import VirtualClock, VirtualLoop
 from funding_pipeline.core.venue_terms import load_venue_terms
