@@ -19,6 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+
 from funding_pipeline.commands.soak.measuring import sample
 from funding_pipeline.core.governance import LegVerdict, RiskVerdict, TargetPosition
 from funding_pipeline.settings import Settings
@@ -110,6 +112,28 @@ class Household:
 
     def flatten(self) -> Said:
         return self.type("flatten", "--person", "night", "--reason", "an accident", "--confirm", "FLATTEN")
+
+    def reduce_in_the_web_ui(self) -> None:
+        """By a run of the job `reduce`: web server, daemon, code server and a run's process, all at work."""
+        confirmed = {"person": "night", "reason": "in the web UI", "confirm": "REDUCE"}
+        config = {"ops": {"reduce_trading": {"config": confirmed}}}
+        client = DagsterGraphQLClient("127.0.0.1", port_number=self.up.web)
+        asked: list[str] = []
+
+        def launched() -> bool:
+            try:
+                asked.append(client.submit_job_execution("reduce", run_config=config))
+            except DagsterGraphQLClientError:  # the location is not loaded yet
+                return False
+            return True
+
+        wait(launched, "a run can be launched")
+
+        def is_reducing() -> bool:
+            with self.journal() as journal:
+                return journal.state().state == "REDUCING"
+
+        wait(is_reducing, "the run has set the state")
 
     # --- what is really so
     @cached_property

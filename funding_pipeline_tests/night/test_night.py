@@ -118,8 +118,9 @@ def test_parts_of_dagster_are_killed_one_after_the_other(night: Household) -> No
         kill(before)
         wait(lambda name=name, before=before: night.pids(name) not in (before, ()), f"another {name}")
         wait(night.up.is_serving, "the web UI serves")
+    night.reduce_in_the_web_ui()
     assert night.pids("guard") == guard, "who watches positions goes on"
-    it_can_be_closed(night)
+    it_can_be_closed(night, state="REDUCING")
 
 
 def test_a_stranger_takes_the_port_of_a_testnet_that_was_killed(night: Household) -> None:
