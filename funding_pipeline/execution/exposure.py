@@ -114,7 +114,11 @@ def known_sum(numbers: Iterable[Decimal | None]) -> Decimal | None:
 
 
 def mark_price(book: BookState, key: LegKey, market: MarketFacts) -> Decimal | None:
-    """The venue's mark with the book, the position's, or the market's; None where nobody says."""
+    """What a position is worth per quoted unit, the same for verdict, guard, margin and statements.
+
+    The venue's mark first: it is what the venue margins and settles by. Then the mid of the book, which is
+    what a leg that is not held would cost; None where nobody states one, never zero.
+    """
     venue = book.venues.get(key[0])
     told = [] if venue is None else [venue.marks.get(key[1])]
     told += [] if venue is None else [p.mark_price for p in venue.positions if p.symbol == key[1]]

@@ -200,17 +200,11 @@ def _leg(target: TargetPosition, book: BookState, market: MarketFacts) -> Judged
     return JudgedLeg(
         target=target,
         held=held if is_finite(held) else None,
-        price=_price(book, key, market),
+        price=mark_price(book, key, market),
         facts=market.of(key),
         adl_rank=position.adl_rank if position else None,
         told_margin=position.maintenance_margin if position else None,
     )
-
-
-def _price(book: BookState, key: LegKey, market: MarketFacts) -> Decimal | None:
-    """The market's, else the book's mark; None: not known."""
-    told = market.of(key).price
-    return told if is_positive(told) else mark_price(book, key, market)
 
 
 def _unjudgeable(leg: JudgedLeg) -> list[str]:

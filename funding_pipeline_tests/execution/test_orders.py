@@ -15,7 +15,7 @@ from funding_pipeline.portfolio.problem import PortfolioProblem
 from funding_pipeline_tests.portfolio.situations import AS_OF, YEAR, costs_of, inputs_of, loose, universe_of
 
 TWO = universe_of("ab", ("BTC",))
-PROBLEM = PortfolioProblem(TWO)
+PROBLEM = PortfolioProblem(TWO, stages=3)
 
 
 def _legs(target: list[float], before: list[float]) -> pl.DataFrame:

@@ -173,7 +173,7 @@ def test_any_fills_lead_to_what_is_allowed(
     if is_neutral:
         rest = sum((view.allowed for view in views[1:]), D(0))
         views[0] = replace(views[0], allowed=-rest)
-    for turn in range(3000):
+    for turn in range(20_000):
         wanted = {move.leg.key: move.goal for move in goals(views, mode)}  # levels: they follow what is held
         action = base_action(views, mode, CONFIG)
         if not isinstance(action, Send):
