@@ -7,18 +7,21 @@ from funding_pipeline.core.clock import first_and_last
 from funding_pipeline.core.errors import InsufficientHistoryError
 from funding_pipeline.core.horizons import path_horizons
 from funding_pipeline.core.market import Market
+from funding_pipeline.core.risk_limits import RiskLimits
 from funding_pipeline.core.tables import FORECASTS
 from funding_pipeline.core.venue_terms import load_venue_terms
 from funding_pipeline.defs import metadata as md
 from funding_pipeline.defs.accounts import BOOK
 from funding_pipeline.defs.decision import DECISION_FEATURES, DecisionTime, tables_of_decision
 from funding_pipeline.defs.models import LATEST, data_versions
+from funding_pipeline.market.choice import market_time
 from funding_pipeline.portfolio.explanation import with_forecast_reasons
 from funding_pipeline.portfolio.live import plan_at
 from funding_pipeline.portfolio.plan import LEG_SCHEMA, PortfolioPlan
 from funding_pipeline.reporting import plots
 from funding_pipeline.settings import Settings
 from funding_pipeline.storage.lake import Lake
+from funding_pipeline.trading.governance_actions import limits_now, open_journal
 from funding_pipeline.trading.kept_books import kept_books
 
 GROUP = "portfolio"
@@ -110,6 +113,7 @@ def _plan(config: DecisionTime, settings: Settings, market: Market, lake: Lake) 
     _, as_of = first_and_last(forecasts["as_of"])
     positions: dict[tuple[str, str], float] = {}
     collateral: dict[str, float] | None = None
+    portfolio = settings.portfolio_config(as_of)
     if config.at == "now":  # only where there is an account can anything be held
         books = kept_books(lake.scan(BOOK).collect())
         forecasts = forecasts.filter(pl.col("venue").is_in(list(books)))
@@ -119,6 +123,7 @@ def _plan(config: DecisionTime, settings: Settings, market: Market, lake: Lake) 
             for held in book.positions
         }
         collateral = {v: float(b.equity_usd) for v, b in books.items() if b.equity_usd is not None}
+        portfolio = portfolio.model_copy(update={"risk_limits": _limits_in_force(settings)})
         if forecasts.is_empty():
             raise InsufficientHistoryError("no venue with an open account has a forecast")
     return plan_at(
@@ -127,10 +132,17 @@ def _plan(config: DecisionTime, settings: Settings, market: Market, lake: Lake) 
         positions=positions,
         as_of=as_of,
         terms=load_venue_terms(),
-        config=settings.portfolio_config(as_of),
+        config=portfolio,
         collateral_usd=collateral,
         leverage_tiers=lake.scan("leverage_tiers") if lake.exists("leverage_tiers") else None,
     )
+
+
+def _limits_in_force(settings: Settings) -> RiskLimits:
+    """As the verdict and the guard have them, with what a person has tightened."""
+    setup = settings.trading_setup()
+    with open_journal(setup, market_time(settings.testnet)) as journal:
+        return limits_now(journal, setup, speed=1.0)
 
 
 def _forecast_reasons(plan: PortfolioPlan, settings: Settings, lake: Lake) -> pl.DataFrame:

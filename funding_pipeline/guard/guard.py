@@ -168,12 +168,11 @@ class Guard:
         """Limits in force; those tightened at run time as last known where the journal does not tell."""
         session = self._session
         self._tightened = self._tap.ask(lambda journal: journal.tightened(), self._tightened)
-        configured = session.setup.limits_at(session.now(), speed=session.speed)
         try:
-            return configured.tightened_where_tighter(self._tightened)
+            return session.setup.limits_in_force(self._tightened, at=session.now(), speed=session.speed)
         except FundingPipelineError as error:
             problems.append(f"tightened limits: {error}")
-            return configured
+            return session.setup.limits_at(session.now(), speed=session.speed)
 
     # --- the journal
     def _set_state(self, seen: Seen, findings: tuple[Finding, ...], acted: list[str]) -> Alert | None:

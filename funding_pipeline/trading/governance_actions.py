@@ -139,9 +139,8 @@ def disarm(journal: Journal, *, by: Actor, reason: str) -> None:
 
 
 def limits_now(journal: Journal, setup: TradingSetup, *, speed: float) -> RiskLimits:
-    """The limits in force, with those tightened at run time; their seconds are the venues'."""
-    configured = setup.limits_at(journal.now(), speed=speed)
-    return configured.tightened_where_tighter(journal.tightened())
+    """The limits in force; their seconds are the venues'."""
+    return setup.limits_in_force(journal.tightened(), at=journal.now(), speed=speed)
 
 
 @dataclass(frozen=True)

@@ -73,9 +73,8 @@ class TradingSession:
         return self.setup.execution.at_speed(self.speed)
 
     def limits(self) -> RiskLimits:
-        """Limits in force now, with those that were tightened at run time."""
-        configured = self.setup.limits_at(self.now(), speed=self.speed)
-        return configured.tightened_where_tighter(self.journal.tightened())
+        """Limits in force now."""
+        return self.setup.limits_in_force(self.journal.tightened(), at=self.now(), speed=self.speed)
 
     def permission(self) -> Permission:
         """What live trading stands on now: keys, and an arming that has not expired."""

@@ -4,7 +4,7 @@ What lives here: the value, and how its seconds are counted where the venues' ti
 not: reading settings (`settings`), opening anything (`session`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -47,6 +47,13 @@ class TradingSetup:
     def is_live(self) -> bool:
         """Whether money is at stake."""
         return self.mode == "live"
+
+    def limits_in_force(
+        self, tightened: Mapping[str, float], *, at: datetime, speed: float = 1.0
+    ) -> RiskLimits:
+        """What plan, verdict and guard hold themselves to at `at`: the configured limits, and those that were
+        tightened at run time (`Journal.tightened`). Raises SettingsError where a name is no limit."""
+        return self.limits_at(at, speed=speed).tightened_where_tighter(tightened)
 
     def limits_at(self, at: datetime, *, speed: float = 1.0) -> RiskLimits:
         """Limits in force at `at`; their seconds are the venues' (see `RiskLimits.at_speed`)."""

@@ -159,6 +159,30 @@ def test_a_second_rebalance_starts_from_what_is_held(desk: Desk) -> None:
     assert planned_from == pytest.approx(before)
 
 
+@pytest.mark.parametrize(
+    "name", ["max_gross_notional_usd", "max_venue_notional_usd", "max_base_notional_usd"]
+)
+def test_a_limit_that_was_tightened_is_the_plans_own(desk: Desk, name: str) -> None:
+    """To half of what is held: the plan keeps it by itself, and the verdict has nothing to cut."""
+    assert desk.run(REBALANCE).success
+    legs = desk.lake.scan("portfolio_plan").collect().with_columns(size=pl.col("notional_target_usd").abs())
+    groups = {"max_venue_notional_usd": ["venue"], "max_base_notional_usd": ["base"]}.get(name, [])
+    used = legs.group_by(groups).agg(pl.col("size").sum()) if groups else legs.select(pl.col("size").sum())
+    limit = used["size"].max() / 2
+    assert limit > 1_000
+    desk.journal.tighten(name, limit, by="person alice", reason="a try")
+    again = desk.run(REBALANCE)
+    assert again.success, failure(again)
+    planned = (
+        desk.lake.scan("portfolio_plan").collect().with_columns(size=pl.col("notional_target_usd").abs())
+    )
+    now = (
+        planned.group_by(groups).agg(pl.col("size").sum()) if groups else planned.select(pl.col("size").sum())
+    )
+    assert now["size"].max() <= limit + 1
+    assert set(desk.lake.scan("risk_verdict").collect()["decision"]) == {"pass"}
+
+
 def test_orders_of_before_are_shown_also_where_nothing_is_planned(desk: Desk) -> None:
     assert desk.run(REBALANCE).success
     orders = desk.lake.scan("executed_orders").collect()
