@@ -72,7 +72,7 @@ def is_alive(pid: int) -> bool:
     """Running; a zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter where it goes while it is read
         return False
 
 
@@ -195,7 +195,7 @@ def test_a_tether_ends_its_group_with_the_parent(tmp_path: Path, ended_by: str) 
     try:
         assert parent.stdout is not None
         tether = int(parent.stdout.readline())
-        await_that(marks.exists)
+        await_that(lambda: marks.exists() and marks.read_text())
         program, child = int(marks.read_text()), int(marks.with_name("program.child").read_text())
         assert all(is_alive(pid) for pid in (tether, program, child))
         if ended_by == "its end":
