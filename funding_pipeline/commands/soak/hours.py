@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 
 import dagster as dg
 from dagster_graphql import DagsterGraphQLClient
@@ -77,8 +76,8 @@ class Hours:
         self._run(CLOSE, settlement, through_daemon=False)
 
     # --- runs
-    @cached_property
     def _definitions(self) -> dg.Definitions:
+        """Of each run its own, as in a process of its own: a market keeps the span that it began with."""
         return build_definitions(settings=self.settings)
 
     def _run(self, job: str, settlement: datetime, *, through_daemon: bool) -> None:
@@ -91,7 +90,7 @@ class Hours:
 
     def _in_process(self, job: str, tags: Mapping[str, str]) -> str:
         """Why it failed; empty where it did not."""
-        made = self._definitions.resolve_job_def(job)
+        made = self._definitions().resolve_job_def(job)
         result = made.execute_in_process(
             run_config={**(made.run_config or {}), **_QUIET},
             instance=self.instance,
@@ -102,7 +101,7 @@ class Hours:
 
     def _through_daemon(self, job: str, tags: Mapping[str, str]) -> str:
         client = DagsterGraphQLClient(LOOPBACK, port_number=self.settings.web_port)
-        config = self._definitions.resolve_job_def(job).run_config
+        config = self._definitions().resolve_job_def(job).run_config
         run_id = client.submit_job_execution(
             job, repository_location_name=_LOCATION, run_config=config or {}, tags=dict(tags)
         )
