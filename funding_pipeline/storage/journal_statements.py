@@ -66,6 +66,14 @@ class StatementJournal(JournalDatabase):
         with self._read() as connection:
             return _values(connection, wanted, FundingPayment)
 
+    def payments_recorded_after(self, number: int) -> tuple[tuple[int, FundingPayment], ...]:
+        """Payments and the numbers under which they were kept, beyond `number`, as they became known."""
+        wanted = select(payments).where(payments.c.sequence > number).order_by(payments.c.sequence)
+        names = list(FundingPayment.__dataclass_fields__)
+        with self._read() as connection:
+            rows = connection.execute(wanted).mappings()
+            return tuple((row["sequence"], FundingPayment(**{n: row[n] for n in names})) for row in rows)
+
 
 def _keep(
     connection: Connection, table: Table, key: tuple[str, ...], found_by: str, rows: list[dict[str, Any]]

@@ -4,7 +4,7 @@ What lives here: putting statements, books and forecasts together. What does not
 (`statements`, `book_reading`, `pnl`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,6 +25,8 @@ _LONGEST_UNREAD = timedelta(days=1)
 class SettlementStatement:
     """Since `since`: payments, their legs against the forecast, profit by source (None: no earlier book).
 
+    `late`: payments of settlements that were closed before, which their venue listed only since: they belong
+    to the statements of then. `payments_through`: number of the newest payment that was looked at.
     `counted`: books up to which everything is in here, to be `previous` the next time. A venue whose book or
     statement could not be read has none: what it did counts when it tells.
     """
@@ -36,6 +38,8 @@ class SettlementStatement:
     funding: tuple[FundingOfLeg, ...]
     pnl: PnlBySource | None
     problems: tuple[str, ...]
+    late: tuple[FundingPayment, ...] = ()
+    payments_through: int = 0
 
 
 async def close_settlement(
@@ -44,10 +48,12 @@ async def close_settlement(
     previous: Mapping[str, VenueBook],
     hourly_rates: Mapping[Key, float],
     interval_hours: Mapping[Key, float],
+    payments_through: int | None = None,
 ) -> SettlementStatement:
     """Read the venues' statements into the journal and compare them with the forecast.
 
-    `previous`: books of the last time. `hourly_rates`: forecast per hour, as a fraction of notional, and
+    `previous`: books of the last time, and `payments_through` its newest payment (None: not known, and then
+    nothing counts as late). `hourly_rates`: forecast per hour, as a fraction of notional, and
     `interval_hours` between settlements, by leg. Raises JournalError; what a venue does not tell is named.
     """
     now = session.now()
@@ -66,6 +72,7 @@ async def close_settlement(
     payments = [
         p for p in session.journal.payments(since=since) if _is_new(p.venue, p.settled_at, previous, told)
     ]
+    recorded = session.journal.payments_recorded_after(payments_through or 0)
     return SettlementStatement(
         since=since,
         book=book,
@@ -74,6 +81,8 @@ async def close_settlement(
         funding=funding_by_leg(payments, _forecast(payments, previous, hourly_rates, interval_hours)),
         pnl=pnl_between(session, previous, told, fills) if previous else None,
         problems=(*problems, *down.values()),
+        late=() if payments_through is None else _late(recorded, previous),
+        payments_through=max((number for number, _ in recorded), default=payments_through or 0),
     )
 
 
@@ -96,6 +105,17 @@ def _is_new(
     What happened at the very moment of a book is in that book."""
     before, after = previous.get(venue), told.get(venue)
     return before is None or (after is not None and before.at < at <= after.at)
+
+
+def _late(
+    recorded: Iterable[tuple[int, FundingPayment]], previous: Mapping[str, VenueBook]
+) -> tuple[FundingPayment, ...]:
+    """Of what was recorded since the last close, what had been settled by the book of then."""
+    return tuple(
+        payment
+        for _, payment in recorded
+        if payment.venue in previous and payment.settled_at <= previous[payment.venue].at
+    )
 
 
 def _legs(session: TradingSession, previous: Mapping[str, VenueBook]) -> set[Key]:
