@@ -72,7 +72,9 @@ def risk_verdict(
     """What of the plan may be held, leg by leg: passed, cut down or refused, with reasons and numbers.
 
     Judged against what the accounts hold and the venues say at this moment. No order exists without it.
+    Only the job `rebalance` makes one: another's would take the place of a verdict that is being carried out.
     """
+    require_rebalance(context, BOOK, PLAN)
     legs = lake.scan(PLAN).collect()
     trained_at = lake.scan(LATEST).select(pl.col("trained_at").min()).collect().item()
     state = market_state_of(lake.scan(STATE).collect()) if lake.exists(STATE) else None
@@ -106,6 +108,27 @@ def risk_verdict(
             "breaches": md.table_of([{"breach": breach.text()} for breach in verdict.breaches]),
             "legs": md.table_preview(frame.drop(_SAID_ONCE), rows=120),
         }
+    )
+
+
+def require_rebalance(context: dg.AssetExecutionContext, *upstream: str) -> None:
+    """Raise GovernanceError unless this run of `rebalance` has itself made the newest of `upstream`.
+
+    Tags are not asked: whoever launches a run can write any, and a re-execution from the step that failed has
+    those of the run before, whose book and plan are of an earlier moment.
+    """
+    if context.run.job_name != REBALANCE:
+        raise _refusal("this run is none")
+    for asset in upstream:
+        made = context.instance.get_latest_materialization_event(dg.AssetKey(asset))
+        if made is None or made.run_id != context.run.run_id:
+            raise _refusal(f"the newest {asset} is not of this run")
+
+
+def _refusal(why: str) -> GovernanceError:
+    return GovernanceError(
+        f"orders are sent by the job `{REBALANCE}` only, by a whole run of it, and {why}: nothing was sent. "
+        f"Launch `{REBALANCE}` as a whole under Jobs, or wait for the next settlement"
     )
 
 
@@ -173,7 +196,8 @@ def executed_orders(
     Each was written into the journal before it was sent. Safe to run again: what is done is not repeated.
     Only the job `rebalance` sends orders, by the verdict that it made itself.
     """
-    verdict_id = _verdict_to_carry_out(context, lake)
+    require_rebalance(context, BOOK, PLAN, VERDICT)
+    verdict_id = _verdict_to_carry_out(context.instance, lake)
 
     async def carried_out() -> tuple[Rebalanced | None, pl.DataFrame, str]:
         async with open_session(settings.trading_setup()) as session:
@@ -211,27 +235,19 @@ def _kept_verdict(session: TradingSession, verdict_id: str) -> RiskVerdict:
     return verdict
 
 
-def _verdict_to_carry_out(context: dg.AssetExecutionContext, lake: Lake) -> str | None:
+def _verdict_to_carry_out(instance: dg.DagsterInstance, lake: Lake) -> str | None:
     """Id of this rebalance's verdict, if it is about any leg.
 
-    Raises GovernanceError in a run of anything else, and where another run has judged since: its verdict is
-    about another moment.
+    Raises GovernanceError where the table has that of a run that has judged meanwhile.
     """
-    if context.run.job_name != REBALANCE:
-        raise GovernanceError(
-            f"{EXECUTED}: orders are sent by the job `{REBALANCE}` only, and this run is none: nothing was "
-            f"sent. Launch `{REBALANCE}` under Jobs, or wait for the next settlement"
-        )
-    found = lake.scan(VERDICT).select("verdict_id", "rebalance").first().collect()
+    found = lake.scan(VERDICT).select("verdict_id").first().collect()
     if found.is_empty():
         return None
-    verdict_id, rebalance = found.row(0)
-    if rebalance != subject_of(context):
-        raise GovernanceError(
-            f"{EXECUTED}: the newest verdict is of the rebalance {rebalance}, not of this run "
-            f"({subject_of(context)}): nothing was sent. Launch `{REBALANCE}` as a whole under Jobs"
-        )
-    return str(verdict_id)
+    made = instance.get_latest_materialization_event(dg.AssetKey(VERDICT))
+    said = None if made is None or made.asset_materialization is None else made.asset_materialization.metadata
+    if said is None or said["verdict_id"].value != found.item():
+        raise _refusal(f"the table {VERDICT} is not of this run")
+    return str(found.item())
 
 
 def _report(report: ExecutionReport) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from funding_pipeline.core.governance import Heartbeat
 from funding_pipeline.definitions import build_definitions
 from funding_pipeline.defs import market_state as state_asset
+from funding_pipeline.defs import trading as trading_assets
 from funding_pipeline.defs.run_tags import CLOSE, REBALANCE
 from funding_pipeline.market.venue_market import VenueMarket
 from funding_pipeline.models.market_readings import MARKET
@@ -71,6 +72,11 @@ class Desk:
                 asset_selection=[dg.AssetKey(name) for name in assets],
                 raise_on_error=False,
             )
+
+    def kept(self) -> tuple[Any, ...]:
+        """What a run would have left: intents, and the rows of verdict and orders."""
+        tables = [self.lake.scan(name).collect().rows() for name in ("risk_verdict", "executed_orders")]
+        return (list(self.journal.intents()), *tables)
 
     def held(self) -> dict[tuple[str, str], float]:
         """What the engines say is held."""
@@ -183,11 +189,14 @@ def test_a_limit_that_was_tightened_is_the_plans_own(desk: Desk, name: str) -> N
     assert set(desk.lake.scan("risk_verdict").collect()["decision"]) == {"pass"}
 
 
-def test_orders_of_before_are_shown_also_where_nothing_is_planned(desk: Desk) -> None:
+def test_orders_of_before_are_shown_also_where_nothing_is_planned(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert desk.run(REBALANCE).success
     orders = desk.lake.scan("executed_orders").collect()
-    desk.lake.replace("risk_verdict", desk.lake.scan("risk_verdict").collect().clear())
-    result = desk.only("executed_orders", job=REBALANCE)
+    empty = desk.lake.scan("risk_verdict").collect().clear()
+    monkeypatch.setattr(trading_assets, "_verdict_rows", lambda verdict: empty)
+    result = desk.run(REBALANCE)
     assert metadata(result, "executed_orders")["status"] == "nothing is planned or held"
     assert desk.lake.scan("executed_orders").collect().equals(orders)
 
@@ -249,14 +258,16 @@ def test_without_a_sign_of_life_of_the_guard_nothing_is_opened(desk: Desk) -> No
     assert "guard" in str(metadata(result, "executed_orders"))
 
 
-def test_a_plan_of_long_ago_is_not_judged(desk: Desk) -> None:
-    assert desk.run(REBALANCE).success
-    desk.testnet.clock.advance(hours=3)
-    definitions = build_definitions(settings=desk.settings)
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=instance, asset_selection=[dg.AssetKey("risk_verdict")], raise_on_error=False
-        )
+def test_a_plan_of_long_ago_is_not_judged(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that hung between plan and verdict."""
+    checked = trading_assets.require_rebalance
+
+    def check_late(context: dg.AssetExecutionContext, *upstream: str) -> None:
+        checked(context, *upstream)
+        desk.testnet.clock.advance(hours=3)
+
+    monkeypatch.setattr(trading_assets, "require_rebalance", check_late)
+    result = desk.run(REBALANCE)
     assert not result.success
     assert "make a new one" in failure(result)
 
@@ -270,3 +281,51 @@ def test_beside_a_venue_without_keys_nothing_is_opened(desk: Desk, monkeypatch: 
     assert "FUNDING_BYBIT_API_KEY" in book["problem"][0]
     assert desk.held() == {}
     assert "book of bybit" in str(desk.lake.scan("risk_verdict").collect()["reasons"].to_list())
+
+
+@pytest.mark.parametrize("assets", [("risk_verdict", "executed_orders"), ("executed_orders",)])
+def test_a_part_of_a_rebalance_is_refused_also_under_its_own_settlement(
+    desk: Desk, assets: tuple[str, ...]
+) -> None:
+    """A re-execution from the step that failed has the tags of the run before, and its book and plan."""
+    settlement = {"funding/settlement": "2024-02-01T01:00:00+00:00"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = build_definitions(settings=desk.settings).resolve_job_def(REBALANCE)
+        first = job.execute_in_process(instance=instance, tags=settlement, raise_on_error=False)
+        assert first.success, failure(first)
+        desk.testnet.clock.advance(seconds=5)
+        kept = desk.kept()
+        again = job.execute_in_process(
+            instance=instance,
+            tags=settlement,
+            asset_selection=[dg.AssetKey(name) for name in assets],
+            raise_on_error=False,
+        )
+    assert not again.success
+    assert "by a whole run" in failure(again)
+    assert desk.kept() == kept
+
+
+def test_a_verdict_by_hand_is_refused_and_leaves_the_one_of_a_rebalance(desk: Desk) -> None:
+    assert desk.run(REBALANCE).success
+    kept = desk.kept()
+    for job in ("", REBALANCE):
+        assert "by a whole run" in failure(desk.only("risk_verdict", job=job))
+    assert desk.kept() == kept
+
+
+def test_of_two_rebalances_the_one_whose_verdict_was_replaced_sends_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one judges between this one's verdict and its orders, under the same settlement."""
+    reading = trading_assets._verdict_to_carry_out
+
+    def after_another(instance: dg.DagsterInstance, lake: Lake) -> str | None:
+        rows = lake.scan("risk_verdict").collect()
+        lake.replace("risk_verdict", rows.with_columns(verdict_id=pl.lit("of another")))
+        return reading(instance, lake)
+
+    monkeypatch.setattr(trading_assets, "_verdict_to_carry_out", after_another)
+    result = desk.run(REBALANCE)
+    assert "the table risk_verdict is not of this run" in failure(result)
+    assert (desk.held(), list(desk.journal.intents())) == ({}, [])
