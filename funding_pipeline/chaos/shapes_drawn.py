@@ -15,6 +15,8 @@ Json = dict[str, Any]
 Leg = tuple[str, str]
 DRAWN = 0.13
 """Share of the episodes in which a shape is drawn."""
+_OFTENER: Mapping[str, float] = {"silent_ack": 0.4}
+"""It strikes orders alone, and many episodes send none to the venue that was drawn."""
 READS: Mapping[str, Sequence[Json]] = {
     "binance": (
         {"path": "/account"}, {"path": "/positionRisk"}, {"path": "/openOrders"}, {"path": "/userTrades"},
@@ -46,7 +48,7 @@ def draw_shapes(chance: random.Random, venues: Sequence[str], legs: Sequence[Leg
     """Each shape in some of the episodes; a unified account more often, where a venue has it."""
     found: list[DrawnFault] = []
     for kind, make in _SHAPES.items():
-        is_drawn, own = chance.random() < DRAWN, random.Random(chance.getrandbits(64))
+        is_drawn, own = chance.random() < _OFTENER.get(kind, DRAWN), random.Random(chance.getrandbits(64))
         if is_drawn:
             found.append(make(own, kind, *own.choice(legs)))
     is_unified, one = chance.random() < 2 * DRAWN, chance.random()
@@ -76,11 +78,10 @@ def _refused(chance: random.Random, kind: str, venue: str, symbol: str) -> Drawn
 
 
 def _unlisted(chance: random.Random, kind: str, venue: str, symbol: str) -> DrawnFault:
-    at_s, until_s = _while(chance)
-    is_for_good = chance.random() < 0.3
-    return DrawnFault(
-        {"kind": kind, "venue": venue, "symbol": symbol}, at_s, None if is_for_good else until_s
-    )
+    """Late enough that there may be a position, and mostly for good."""
+    at_s = round(chance.uniform(3, 20), 2)
+    until_s = None if chance.random() < 0.6 else round(at_s + chance.uniform(5, 60), 2)
+    return DrawnFault({"kind": kind, "venue": venue, "symbol": symbol}, at_s, until_s)
 
 
 def _foreign(chance: random.Random, kind: str, venue: str, symbol: str) -> DrawnFault:
