@@ -94,7 +94,11 @@ class OrderRequest:
 
 @dataclass(frozen=True)
 class OrderState:
-    """What a venue says of an order. `average_price` is None while nothing is filled."""
+    """What a venue says of an order. `average_price` is None while nothing is filled.
+
+    `is_conditional`: it has a trigger (stop, take profit, trailing); its `quantity` is 0 where it closes the
+    whole position, and the venue states none.
+    """
 
     venue: str
     symbol: str
@@ -108,6 +112,7 @@ class OrderState:
     limit_price: Decimal | None
     reduce_only: bool | None
     updated_at: datetime | None
+    is_conditional: bool = False
 
 
 @dataclass(frozen=True)

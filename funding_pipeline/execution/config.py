@@ -54,6 +54,9 @@ class ExecutionConfig(BaseModel):
     guard_max_age_seconds: float | None = Field(
         default=None, gt=0, description="nothing is opened without a heartbeat this fresh; null: not asked"
     )
+    open_beside_foreign_orders: bool = Field(
+        default=False, description="open in instruments where an order that is not ours rests"
+    )
     concurrency: int = Field(default=8, ge=1, le=64, description="bases and venues at once; 1: in sequence")
 
     def at_speed(self, speed: float) -> Self:

@@ -84,7 +84,7 @@ class Alerts:
     def _tell(self, alert: Alert) -> bool:
         told = self._told.get(alert.key)
         is_known = told is not None and _RANK[alert.severity] <= _RANK[told.severity]
-        if told is not None and is_known and alert.raised_at - told.asked_at < self._spare:
+        if told is not None and is_known and abs(alert.raised_at - told.asked_at) < self._spare:
             return False
         is_new = self._is_new(alert, told if is_known else None)
         self._remember(alert, told, is_new=is_new)
@@ -101,7 +101,7 @@ class Alerts:
                 return self._journal.raise_alert(alert)
         except JournalError as error:
             _log.warning("%s", _line(kind="journal", alert=alert.key, problem=str(error)))
-        return told is None or alert.raised_at - told.at >= self._window
+        return told is None or abs(alert.raised_at - told.at) >= self._window
 
     def _remember(self, alert: Alert, told: _Told | None, *, is_new: bool) -> None:
         at = alert.raised_at if is_new or told is None else told.at
@@ -133,7 +133,7 @@ class Alerts:
 
     def _may_send(self, alert: Alert) -> bool:
         """At most so many a minute; a critical one may use twice as many."""
-        while self._sent_at and alert.raised_at - self._sent_at[0] >= self._minute:
+        while self._sent_at and abs(alert.raised_at - self._sent_at[0]) >= self._minute:
             self._sent_at.popleft()
         most = self._most * (2 if alert.severity == "critical" else 1)
         if len(self._sent_at) >= most:

@@ -95,7 +95,8 @@ def orders(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
         yield Symptom(
             key=f"foreign order {order.venue} {order.order_id}",
             severity="warning",
-            title=f"{order.venue}: an order that is not ours rests: {order.side} {order.quantity:f} "
+            title=f"{order.venue}: an order that is not ours rests: "
+            f"{'conditional ' if order.is_conditional else ''}{order.side} {order.quantity:f} "
             f"{order.symbol} at {_price(order.limit_price)}",
             advice=f"find who else trades on this account of {order.venue} (another bot, a person, a key "
             "that leaked); cancel it there, change the keys if in doubt; `halt` stops all trading",

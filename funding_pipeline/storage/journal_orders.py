@@ -33,6 +33,8 @@ _UNRESOLVED = ("pending", "unknown")
 _FINAL = ("accepted", "rejected", "absent")
 _MAY_BECOME = {"pending": (*_FINAL, "unknown"), "unknown": (*_FINAL, "unknown")}
 _ORDER = {f"order_{name}": column for name, column in orders.c.items()}
+_STATED = tuple(column.name for column in orders.c if column.name != "intent_id")
+"""Fields of an order that are kept: ours have no trigger."""
 _RECORDS = select(intents, *(column.label(name) for name, column in _ORDER.items())).join_from(
     intents, orders, orders.c.intent_id == intents.c.client_order_id, isouter=True
 )
@@ -274,10 +276,14 @@ def _keep_order(connection: Connection, known: IntentRecord, order: OrderState) 
     key = known.intent.client_order_id
     if known.order is None:
         count_order(connection, None, order)
-        connection.execute(_NEW_ORDER, {"intent_id": key, **vars(order)})
+        connection.execute(_NEW_ORDER, {"intent_id": key, **_stated(order)})
     elif not _is_older(order, known.order):
         count_order(connection, known.order, order)
-        connection.execute(_NEWER_ORDER, {"key": key, **vars(order)})
+        connection.execute(_NEWER_ORDER, {"key": key, **_stated(order)})
+
+
+def _stated(order: OrderState) -> dict[str, Any]:
+    return {name: getattr(order, name) for name in _STATED}
 
 
 def _is_older(order: OrderState, kept: OrderState) -> bool:
@@ -315,5 +321,5 @@ def _record(row: Mapping[Any, Any]) -> IntentRecord:
     intent = OrderIntent(**{name: row[name] for name in names}, request=request)
     order = None
     if row["order_intent_id"] is not None:
-        order = OrderState(**{name: row[f"order_{name}"] for name in OrderState.__dataclass_fields__})
+        order = OrderState(**{name: row[f"order_{name}"] for name in _STATED})
     return IntentRecord(intent, row["outcome"], order, row["error"], row["resolved_at"])

@@ -36,7 +36,8 @@ _PATIENT_SHARE = 0.25
 
 @dataclass
 class Tools:
-    """What the bases of one execution share. `unknown`: instruments with an order of unknown outcome."""
+    """What the bases of one execution share. `unknown`: instruments with an order of unknown outcome;
+    `foreign`: those where an order that is not ours rests, with the order in words."""
 
     desk: OrderDesk
     accounts: AccountsView
@@ -47,6 +48,7 @@ class Tools:
     stages: StageClock
     keep_lock: Callable[[], None]
     unknown: set[Key] = field(default_factory=set)
+    foreign: dict[Key, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
@@ -100,7 +102,13 @@ class BaseRun:
             return self._tools.market.refused(leg.target)
         held = self._tools.accounts.held(key) or ZERO
         reduces = mode in ("reduce", "flatten") or (leg.allowed - held) * held < 0
-        return self._blocked.get((key, reduces), "")
+        return self._blocked.get((key, reduces), "") or ("" if reduces else self._beside_foreign(key))
+
+    def _beside_foreign(self, key: Key) -> str:
+        """Why nothing is opened beside an order of somebody else: its fill would make the position one that
+        nothing explains. What is unhedged is hedged all the same."""
+        is_allowed = self._tools.config.open_beside_foreign_orders or self.unhedged.usd > 0
+        return "" if is_allowed else self._tools.foreign.get(key, "")
 
     def is_hopeless(self, wait: Wait, mode: Mode) -> bool:
         """Whether what is waited for will not come: each of its legs is blocked for this run."""

@@ -117,6 +117,7 @@ class CarryingOut:
         listed = tools.accounts.resting()
         own = self._journal.own(listed)
         resting |= {str(o.client_order_id): o for o in listed if o.client_order_id in own}
+        self._report_foreign([order for order in listed if order.client_order_id not in own])
         touched = set()
         for _, order in sorted(resting.items()):
             key = (order.venue, order.symbol)
@@ -126,6 +127,12 @@ class CarryingOut:
             else:
                 touched.add(order.venue)
         return touched
+
+    def _report_foreign(self, orders: Iterable[OrderState]) -> None:
+        """Orders that are not ours are left alone; each is noted once."""
+        self._tools.foreign = {(order.venue, order.symbol): _foreign_text(order) for order in orders}
+        for order in orders:
+            self._tools.note(_foreign_text(order))
 
     def _resting(self) -> list[OrderState]:
         """Orders that are open as far as the journal knows: of all rebalances in the first pass."""
@@ -300,6 +307,13 @@ class CarryingOut:
 
 def _key(leg: LegVerdict) -> Key:
     return leg.target.venue, leg.target.symbol
+
+
+def _foreign_text(order: OrderState) -> str:
+    price = "market" if order.limit_price is None else f"{order.limit_price.normalize():f}"
+    kind = "conditional " if order.is_conditional else ""
+    what = f"{kind}{order.side} {order.quantity.normalize():f} at {price}"
+    return f"{order.venue} {order.symbol}: an order that is not ours rests: {what}"
 
 
 def _venue(record: IntentRecord) -> str:

@@ -117,7 +117,12 @@ def _in_coins(row: Json, amount: Decimal, mark: Decimal | None) -> Decimal:
 
 
 def order_state(
-    dialect: VenueDialect, row: Json, market: Json, *, unless_known: OrderStatus | None = None
+    dialect: VenueDialect,
+    row: Json,
+    market: Json,
+    *,
+    unless_known: OrderStatus | None = None,
+    is_conditional: bool = False,
 ) -> OrderState:
     """An order as the venue states it; VenueAnswerError where side or quantities are missing.
 
@@ -126,6 +131,8 @@ def order_state(
     """
     status = _STATUSES.get(str(row.get("status")), unless_known)
     amount, filled = decimal_of(row.get("amount")), decimal_of(row.get("filled"))
+    if is_conditional:  # without a size it closes the whole position; nothing is filled before it triggers
+        amount, filled = amount or Decimal(0), filled or Decimal(0)
     if status is None or amount is None or filled is None or row.get("side") not in ("buy", "sell"):
         stated = {name: row.get(name) for name in ("id", "status", "side", "amount", "filled")}
         raise VenueAnswerError(f"{dialect.name}: order of {market['symbol']} is stated in part: {stated}")
@@ -146,6 +153,7 @@ def order_state(
         limit_price=decimal_of(row.get("price")) if row.get("type") == "limit" else None,
         reduce_only=row.get("reduceOnly"),
         updated_at=moment_of(row.get("lastUpdateTimestamp") or row.get("timestamp")),
+        is_conditional=is_conditional,
     )
 
 

@@ -106,6 +106,7 @@ class BinanceVenue(VenueDialect):
         "account": Rows("assets", "asset", may_miss=False, numbers=("walletBalance", "marginBalance")),
         "positionRisk": Rows("", "symbol", numbers=("positionAmt",)),
         "openOrders": Rows("", "symbol", numbers=("origQty", "executedQty")),
+        "openAlgoOrders": Rows("", "symbol", numbers=("quantity",)),
         "order": Rows(None, needs=("orderId", "status"), numbers=("origQty", "executedQty")),
         "userTrades": Rows("", about="symbol", may_miss=False, numbers=("qty", "price", "time")),
         "income": Rows("", about="symbol", may_miss=False, numbers=("income", "time")),
@@ -120,6 +121,7 @@ class BinanceVenue(VenueDialect):
         **dict.fromkeys(("FOREX", "FX"), "forex"),
     }
     statuses: ClassVar[frozenset[str]] = frozenset({"TRADING"})
+    conditional_lists: ClassVar[tuple[Mapping[str, Any], ...]] = ({"trigger": True},)
 
     def client_class(self) -> type:
         """ccxt's class, held to the venue's limits on funding requests and on history."""

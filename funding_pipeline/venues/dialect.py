@@ -121,6 +121,10 @@ class VenueDialect:
     statuses: ClassVar[frozenset[str]] = frozenset()
     """The venue's words for an instrument that trades; empty: `active` of ccxt is taken."""
 
+    conditional_lists: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    """`params` of fetch_open_orders for the lists of conditional orders that a venue keeps beside the plain
+    ones; empty: it lists them together."""
+
     def client_class(self) -> type:
         """The ccxt async class, or a subclass that turns off what must be off."""
         import ccxt.async_support as ccxt

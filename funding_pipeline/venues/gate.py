@@ -96,6 +96,7 @@ class GateVenue(VenueDialect):
         # of the account
         "{settle}/positions": Rows("", "contract", numbers=("size",)),
         "{settle}/orders": Rows("", "contract", numbers=("size", "left")),
+        "{settle}/price_orders": Rows("", "initial.contract", numbers=("initial.size",)),
         "{settle}/orders?finished": Rows("", may_miss=False, numbers=("size", "left")),
         "{settle}/orders/{order_id}": Rows(None, needs=("id", "status"), numbers=("size", "left")),
         "{settle}/my_trades_timerange": Rows(
@@ -117,6 +118,7 @@ class GateVenue(VenueDialect):
         "indices": "index",
     }
     statuses: ClassVar[frozenset[str]] = frozenset({"trading"})
+    conditional_lists: ClassVar[tuple[Mapping[str, Any], ...]] = ({"trigger": True},)
 
     def client_class(self) -> type:
         """ccxt's gate without its broker header (sent with every request) and without currencies.
@@ -168,7 +170,8 @@ class GateVenue(VenueDialect):
 
     def next_page(self, path: str, params: Mapping[str, Any], body: Any) -> Json | None:
         """Positions and resting orders, 100 a page, by place."""
-        is_open = path == "{settle}/orders" and params.get("status") == "open"
+        lists = ("{settle}/orders", "{settle}/price_orders")
+        is_open = path in lists and params.get("status") == "open"
         if not (is_open or path == "{settle}/positions") or len(body) < _PAGE:
             return None
         return {"limit": _PAGE, "offset": int(params.get("offset") or 0) + _PAGE}

@@ -184,6 +184,7 @@ class OkxVenue(VenueDialect):
         "account/config": Rows("data", may_miss=False, needs=("data.0.acctLv",)),
         "trade/order": Rows("data", may_miss=False, needs=("data.0.ordId",), numbers=("sz", "accFillSz")),
         "trade/orders-pending": Rows("data", "instId", numbers=("sz", "accFillSz")),
+        "trade/orders-algo-pending": Rows("data", "instId"),
         "trade/fills-history": Rows(
             "data", about="instId", may_miss=False, numbers=("fillSz", "fillPx", "ts")
         ),
@@ -195,6 +196,9 @@ class OkxVenue(VenueDialect):
     needed: ClassVar[tuple[str, ...]] = ("ctVal", "tickSz", "lotSz")
     kinds: ClassVar[Mapping[str, Underlying]] = {"1": "crypto", "3": "stock", "4": "commodity", "5": "forex"}
     statuses: ClassVar[frozenset[str]] = frozenset({"live"})
+    conditional_lists: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {"trigger": True, "ordType": kind} for kind in ("conditional,oco", "trigger", "move_order_stop")
+    )
 
     def client_class(self) -> type:
         """ccxt's class, less its broker's mark."""
@@ -211,9 +215,10 @@ class OkxVenue(VenueDialect):
 
     def next_page(self, path: str, params: Mapping[str, Any], body: Any) -> Json | None:
         """Resting orders, 100 a page, newest first; the next are those older than the last of this one."""
-        if path != "trade/orders-pending" or len(body["data"]) < _PAGE:
+        identity = {"trade/orders-pending": "ordId", "trade/orders-algo-pending": "algoId"}.get(path)
+        if identity is None or len(body["data"]) < _PAGE:
             return None
-        return {"after": body["data"][-1]["ordId"]}
+        return {"after": body["data"][-1][identity]}
 
     def serves(self, market: Json) -> bool:
         """Swaps settled in USDT; an instrument before its opening has no settle currency yet."""

@@ -258,31 +258,50 @@ class PrivateGateway(VenueReader):
 
     async def _ending(self, row: Json, symbol: str) -> OrderStatus:
         """What is behind a status that nobody knows: an order that is not among those that rest has ended."""
-        resting = await self.open_orders(symbol)
+        resting = await self._listed(symbol, self._params("fetch_open_orders"))
         return "open" if any(order.order_id == str(row.get("id")) for order in resting) else "cancelled"
 
     async def open_orders(self, symbol: str | None = None) -> tuple[OrderState, ...]:
-        """Resting orders, of one instrument or all. One whose status nobody knows rests, since it is listed;
-        one that cannot be read is left out, with a line in `unread`."""
+        """Resting orders, of one instrument or all, with those that wait for a trigger.
+
+        One whose status nobody knows rests, since it is listed; one that cannot be read is left out, with a
+        line in `unread`.
+
+        Raises VenueError where any of the venue's lists cannot be read."""
+        plain = self._params("fetch_open_orders")
+        orders = list(await self._listed(symbol, plain))
+        for extra in self.dialect.conditional_lists:
+            orders += await self._listed(symbol, {**plain, **extra}, is_conditional=True)
+        return tuple(orders)
+
+    async def _listed(
+        self, symbol: str | None, params: Json, *, is_conditional: bool = False
+    ) -> tuple[OrderState, ...]:
+        """One of the venue's lists of open orders."""
         markets = await self._markets()
         if symbol is not None:
             await self._market(symbol)
-        params = self._params("fetch_open_orders")
         rows = await self._calls.read("fetch_open_orders", symbol, None, None, params, about=symbol or "")
         orders = []
         for row in rows:
             try:
-                orders.append(self._resting(row, markets))
+                orders.append(self._resting(row, markets, is_conditional=is_conditional))
             except VenueAnswerError as error:
                 self.unread.append(str(error))
         return tuple(orders)
 
-    def _resting(self, row: Json, markets: Mapping[str, Json]) -> OrderState:
+    def _resting(self, row: Json, markets: Mapping[str, Json], *, is_conditional: bool) -> OrderState:
         """An order that rests; of an instrument that is not listed in contracts."""
         name = str(row.get("symbol"))
         unlisted = {"symbol": values.perpetual_symbol(name), "contractSize": 1}
         with understanding(f"{self.venue}: order of {name}"):
-            return values.order_state(self.dialect, row, markets.get(name, unlisted), unless_known="open")
+            return values.order_state(
+                self.dialect,
+                row,
+                markets.get(name, unlisted),
+                unless_known="open",
+                is_conditional=is_conditional or bool(row.get("triggerPrice")),
+            )
 
     # --- statements
     async def fills(self, symbol: str, since: datetime) -> tuple[Fill, ...]:

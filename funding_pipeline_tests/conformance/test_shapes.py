@@ -30,6 +30,12 @@ ENDED_AS = {
 TRIGGER_LISTS = {"binance": {"trigger": True}, "gate": {"trigger": True}, "okx": {"trigger": True}}
 """What ccxt has to be asked for conditional orders; the others list them among the plain ones."""
 
+CONDITIONAL_PATHS = {
+    "binance": "/fapi/v1/openAlgoOrders",
+    "gate": "/price_orders",
+    "okx": "/trade/orders-algo-pending",
+}
+
 
 def asked(venue: VenueRig, keys: Keys, ask: Callable[[PrivateGateway], Awaitable[Any]]) -> Any:
     """What `ask` gets of the account's gateway."""
@@ -83,6 +89,7 @@ def test_a_foreign_order_rests_with_an_id_like_ours(venue: VenueRig, side: str) 
     venue.fault("foreign_order", symbol=venue.symbol, side=side, account=keys.account_id)
     (order,) = asked(venue, keys, lambda gateway: gateway.open_orders(venue.symbol))
     assert (order.side, order.filled, len(str(order.client_order_id))) == (side, 0, 24)
+    assert not order.is_conditional
     venue.end_faults()
     assert asked(venue, keys, lambda gateway: gateway.open_orders(venue.symbol)) == ()
 
@@ -107,6 +114,26 @@ def test_a_conditional_order_is_listed_where_the_venue_lists_them(venue: VenueRi
         assert asked(venue, keys, open_orders(venue.symbol)) == []
     venue.end_faults()
     assert asked(venue, keys, open_orders(venue.symbol, params)) == []
+
+
+@pytest.mark.parametrize("of_one", [True, False])
+def test_open_orders_have_the_conditional_ones_among_them(venue: VenueRig, of_one: bool) -> None:
+    keys = venue.new_keys()
+    symbol = venue.symbol if of_one else None
+    venue.fault("foreign_order", symbol=venue.symbol, conditional=True, account=keys.account_id)
+    (order,) = asked(venue, keys, lambda gateway: gateway.open_orders(symbol))
+    (engine_order,) = venue.account(keys).conditional.values()
+    assert (order.is_conditional, order.status, order.filled) == (True, "open", 0)
+    assert (order.symbol, order.quantity) == (venue.symbol, engine_order.ticket.quantity)
+
+
+def test_without_a_list_of_conditional_orders_open_orders_are_unknown(venue: VenueRig) -> None:
+    if venue.name not in CONDITIONAL_PATHS:
+        pytest.skip("has one list of all orders")
+    keys = venue.new_keys()
+    venue.fault("garbage", method="GET", path=CONDITIONAL_PATHS[venue.name])
+    with pytest.raises(VenueError):
+        asked(venue, keys, lambda gateway: gateway.open_orders())
 
 
 def test_a_refused_order_keeps_its_fill(venue: VenueRig) -> None:

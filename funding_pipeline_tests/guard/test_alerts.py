@@ -94,6 +94,14 @@ def test_another_process_and_a_later_life_do_not_repeat(journal: Journal) -> Non
     assert len(journal.alerts()) == 1
 
 
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_a_clock_put_back_an_hour_holds_no_alert_back(journal: Journal, has_journal: bool) -> None:
+    alerts = Alerts(journal if has_journal else None)
+    assert alerts.tell(alert(after=3_600))
+    assert alerts.tell(alert(after=0))
+    assert not alerts.tell(alert(after=30))
+
+
 def test_without_the_journal_memory_tells_repeats(journal: Journal) -> None:
     service = Service()
     alerts = made(None, service)

@@ -148,7 +148,14 @@ def test_an_order_of_another_program_is_not_cancelled(new_rig: NewRig, venue: st
 
     asyncio.run(place())
     targets = {(name, "BTC"): size for name, size in zip(rig.venues, ("0.3", "-0.3"), strict=True)}
-    assert rig.rebalance(rig.verdict("r1", targets)).status == "done"
+    refused = rig.rebalance(rig.verdict("r1", targets))
+    assert (refused.status, refused.orders_sent) == ("incomplete", 0), "nothing is opened beside it"
+    said = f"{venue} {symbol(venue, 'BTC')}: an order that is not ours rests: buy 0.1 at {price}"
+    assert [problem for problem in refused.problems if "not ours" in problem] == [said]
+    allowed = QUICK.model_copy(update={"open_beside_foreign_orders": True})
+    assert rig.rebalance(rig.verdict("r2", targets), allowed).status == "done"
+    flat = rig.rebalance(rig.verdict("r3", dict.fromkeys(targets, "0")))
+    assert (flat.status, rig.held(venue)) == ("done", 0), "what is held may be reduced"
     assert [order.status for order in rig.orders(venue) if order.ticket.price == price] == ["open"]
 
 
