@@ -136,9 +136,9 @@ class Fill:
 class PositionState:
     """A position that a venue holds for the account. `quantity` is signed: below zero is short.
 
-    `is_listed` false: the venue lists the instrument no more, or this system does not read it (dated,
-    inverse): no order can be sent. Its `quantity` is notional over mark, and contracts where the venue states
-    no notional.
+    `is_listed` false: no order can be sent, because the venue no longer lists the instrument, or lists it as
+    one that does not trade, or this system does not read it (dated, inverse). Where the contract's size is
+    not known, `quantity` is notional over mark, and contracts where the venue states no notional.
     """
 
     venue: str

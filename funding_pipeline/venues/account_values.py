@@ -100,7 +100,7 @@ def position(dialect: VenueDialect, row: Json, markets: Mapping[str, Json]) -> P
         leverage=decimal_of(row.get("leverage")),
         margin_mode=mode if mode in ("cross", "isolated") else None,
         adl_rank=dialect.adl_rank(row),
-        is_listed=size is not None,
+        is_listed=size is not None and market is not None and dialect.takes_orders(market),
     )
 
 

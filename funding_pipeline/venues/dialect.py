@@ -121,6 +121,9 @@ class VenueDialect:
     statuses: ClassVar[frozenset[str]] = frozenset()
     """The venue's words for an instrument that trades; empty: `active` of ccxt is taken."""
 
+    closing_statuses: ClassVar[tuple[str, ...]] = ()
+    """What `status` calls an instrument that does not trade and still takes orders that close."""
+
     conditional_lists: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """`params` of fetch_open_orders for the lists of conditional orders that a venue keeps beside the plain
     ones; empty: it lists them together."""
@@ -178,6 +181,10 @@ class VenueDialect:
     def not_trading(self, word: Any) -> str | None:
         """`word` unless it is one of `statuses`."""
         return None if isinstance(word, str) and word in self.statuses else f"status {word!r}"
+
+    def takes_orders(self, market: Json) -> bool:
+        """Whether orders can be sent, if only those that close."""
+        return self.status(market) in (None, *self.closing_statuses)
 
     def delists_at(self, market: Json) -> datetime | None:
         """When an instrument that still trades stops trading, where the venue has announced it."""

@@ -118,6 +118,7 @@ class GateVenue(VenueDialect):
         "indices": "index",
     }
     statuses: ClassVar[frozenset[str]] = frozenset({"trading"})
+    closing_statuses: ClassVar[tuple[str, ...]] = ("in_delisting",)
     conditional_lists: ClassVar[tuple[Mapping[str, Any], ...]] = ({"trigger": True},)
 
     def client_class(self) -> type:

@@ -41,6 +41,9 @@ from funding_pipeline.venues.pager import PageRequest, walk
 from funding_pipeline.venues.reading import VenueReader
 from funding_pipeline.venues.spelling import HOUR_MS, info_of, to_ms
 
+LISTING_SECONDS = 600.0
+"""After which a listing is read again."""
+
 
 @dataclass(frozen=True)
 class PositionsRead:
@@ -67,6 +70,7 @@ class PrivateGateway(VenueReader):
         if not dialect.can_trade:
             raise CredentialsError(f"{dialect.name}: only public data of this venue is implemented")
         super().__init__(dialect, connection, credentials=credentials, sleep=sleep)
+        self._listed_at: float | None = None
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -121,7 +125,7 @@ class PrivateGateway(VenueReader):
 
         Raises VenueAnswerError where it is not even known in what.
         """
-        markets = await self._markets()
+        markets = await self._recent_markets()
         rows, left_out = await self._calls.read_rows("fetch_positions", None, self._params("fetch_positions"))
         held: list[PositionState] = []
         unread = {
@@ -137,6 +141,21 @@ class PrivateGateway(VenueReader):
             else:
                 held += [state] if state is not None else []
         return PositionsRead(tuple(sorted(held, key=lambda state: state.symbol)), unread)
+
+    async def _recent_markets(self) -> Mapping[str, Json]:
+        """The listing, read again from time to time: what is held may have been delisted since. One that
+        cannot be read leaves the last one."""
+        now = asyncio.get_running_loop().time()
+        is_old = self._listed_at is not None and now - self._listed_at > LISTING_SECONDS
+        if self._listed_at is None or is_old:
+            self._listed_at = now
+        try:
+            return await self._markets(again=is_old)
+        except VenueError as error:
+            if not is_old:
+                raise
+            self.unread.append(f"{self.venue}: the listing is not read again: {error}")
+            return await self._markets()
 
     def _symbol_of(self, native: str) -> str:
         """The symbol of an instrument that the venue names like this."""

@@ -457,7 +457,7 @@ def test_binances_perpetual_in_delivery_keeps_its_symbol(conformance_testnet: Ru
             return await opened.positions(), await opened.fills(venue.symbol, venue.now - timedelta(hours=1))
 
     (held,), fills = run(case())
-    assert (held.symbol, held.is_listed, held.quantity) == (venue.symbol, True, venue.lots(3))
+    assert (held.symbol, held.is_listed, held.quantity) == (venue.symbol, False, venue.lots(3))
     assert sum(fill.quantity for fill in fills) == venue.lots(3)
 
 

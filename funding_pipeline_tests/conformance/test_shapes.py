@@ -3,6 +3,7 @@
 What lives here: that the testnet gives each shape. What does not: what we make of it (`test_odd_answers`).
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from funding_pipeline.core.errors import VenueError
 from funding_pipeline.testnet.account_faults import KINDS_OF_ACCOUNT
 from funding_pipeline.testnet.answer_shapes import ORDER_ENTRY, UNHEARD_OF
 from funding_pipeline.trading.venue_book import read_venue_book
+from funding_pipeline.venues import private
 from funding_pipeline.venues.private import PrivateGateway
 from funding_pipeline_tests.conformance.given import Given, GivenConnection
 from funding_pipeline_tests.conformance.rig import Keys, VenueRig, run
@@ -152,12 +154,24 @@ def test_an_unlisted_instrument_keeps_its_position(venue: VenueRig) -> None:
     asked(venue, keys, lambda gateway: gateway.create_order(venue.order()))
     symbol, fault = venue.symbol, venue.fault("delisted_position", symbol=venue.symbol)
     held = asked(venue, keys, lambda gateway: gateway.read_positions())
-    assert [row.symbol for row in held.held] == [symbol]
-    if venue.name != "hyperliquid":  # whose list keeps it, marked as delisted
-        assert not held.held[0].is_listed
+    assert [(row.symbol, row.is_listed) for row in held.held] == [(symbol, False)]
     venue.testnet.admin("DELETE", f"/admin/faults/{fault}")
     (row,) = asked(venue, keys, lambda gateway: gateway.read_positions()).held
     assert (row.symbol, row.is_listed) == (symbol, True)
+
+
+def test_a_gateway_that_stays_open_sees_a_delisting(venue: VenueRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private, "LISTING_SECONDS", -1.0)
+    symbol = venue.symbol
+
+    async def held_before_and_after(gateway: PrivateGateway) -> list[tuple[str, bool]]:
+        await gateway.create_order(venue.order())
+        before = await gateway.positions()
+        await asyncio.to_thread(venue.fault, "delisted_position", symbol=symbol)
+        return [(row.symbol, row.is_listed) for row in (*before, *await gateway.positions())]
+
+    found = asked(venue, venue.new_keys(), held_before_and_after)
+    assert found == [(symbol, True), (symbol, False)]
 
 
 def test_an_ending_that_nobody_knows(venue: VenueRig) -> None:
