@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from funding_pipeline.settings import Settings
 from funding_pipeline_tests.pipeline import small_settings
+
+# How long an example takes is the machine's load, not the code's doing.
+settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loaded")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -157,6 +157,23 @@ class PositionState:
 
 
 @dataclass(frozen=True)
+class InstrumentModes:
+    """How an account would trade one instrument. None: the venue does not state it, or as another word."""
+
+    venue: str
+    symbol: str
+    leverage: Decimal | None
+    margin_mode: MarginMode | None
+    is_one_way: bool | None
+
+    def text(self) -> str:
+        """`cross, leverage 10, one-way`; what is not known as a question mark."""
+        ways = {True: "one-way", False: "hedge mode", None: "position mode ?"}
+        leverage = "?" if self.leverage is None else f"{self.leverage.normalize():f}"
+        return f"{self.margin_mode or '?'}, leverage {leverage}, {ways[self.is_one_way]}"
+
+
+@dataclass(frozen=True)
 class Balance:
     """Collateral in one currency. `equity` includes unrealised profit; None where not told."""
 

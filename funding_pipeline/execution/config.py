@@ -54,6 +54,12 @@ class ExecutionConfig(BaseModel):
     guard_max_age_seconds: float | None = Field(
         default=None, gt=0, description="nothing is opened without a heartbeat this fresh; null: not asked"
     )
+    leverage: int = Field(
+        default=10,
+        ge=1,
+        le=125,
+        description="set for an instrument before it is opened, at most what its venue allows",
+    )
     open_beside_foreign_orders: bool = Field(
         default=False, description="open in instruments where an order that is not ours rests"
     )

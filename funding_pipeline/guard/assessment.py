@@ -54,6 +54,7 @@ def _symptoms(seen: Seen, limits: RiskLimits, config: GuardConfig) -> Iterator[S
     yield from trust.venues(seen, config)
     yield from trust.positions(seen, config)
     yield from trust.unlisted(seen, config)
+    yield from trust.modes(seen, config)
     told = seen.book()
     instead = marks.unbelievable(told, seen.market, bound=config.mark_bound_fraction)
     yield from marks.symptoms(told, instead, looks=config.confirming_looks)

@@ -102,6 +102,8 @@ class Looking:
             market=self._slow.facts(oldest_seconds=3 * config.slow_look_seconds + 60 * self._session.speed),
             betas=self._known_betas(),
             skews_seconds=dict(self._slow.skews_seconds),
+            modes=dict(self._slow.modes),
+            leverage=self._session.setup.execution.leverage,
             state=known.state,
             equity_at_day_start_usd=known.begun,
             peak_equity_usd=known.peak,

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from funding_pipeline.core.governance import IntentRecord, StateRecord
-from funding_pipeline.core.trading import OrderState
+from funding_pipeline.core.trading import InstrumentModes, OrderState
 from funding_pipeline.execution.book import BookState, VenueBook
 from funding_pipeline.execution.market_facts import LegKey, MarketFacts
 
@@ -31,6 +31,7 @@ class Seen:
 
     `last_books`: the last word of venues that are down, where they were ever heard. `at_stake`: bases of
     which a venue that is down may hold something, by venue. `skews_seconds`: venue's clock less ours.
+    `modes`: as last read, of some of what is held; `leverage`: what is set before an instrument is opened.
     `foreign`: resting orders that are not ours. `strays`: ours that rest. `contradictions`: where journal
     and venue cannot both be right. `state` None and `journal_problem`: the journal could not be read.
     """
@@ -44,6 +45,8 @@ class Seen:
     market: MarketFacts = field(default_factory=MarketFacts)
     betas: Mapping[str, float] = field(default_factory=dict)
     skews_seconds: Mapping[str, float] = field(default_factory=dict)
+    modes: Mapping[LegKey, InstrumentModes] = field(default_factory=dict)
+    leverage: int | None = None
     state: StateRecord | None = None
     equity_at_day_start_usd: Decimal | None = None
     peak_equity_usd: Decimal | None = None

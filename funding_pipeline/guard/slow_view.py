@@ -1,4 +1,4 @@
-"""What is read less often than accounts: order books and margin brackets of what is held, venues' clocks.
+"""What is read less often than accounts: books, margin brackets and modes of what is held, venues' clocks.
 
 What lives here: reading them beside the looks, and the newest of it. What does not: facts themselves
 (`trading.facts_reading`).
@@ -6,22 +6,30 @@ What lives here: reading them beside the looks, and the newest of it. What does 
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from funding_pipeline.core.errors import FundingPipelineError
+from funding_pipeline.core.trading import InstrumentModes
 from funding_pipeline.execution.market_facts import LegKey, MarketFacts
 from funding_pipeline.trading.facts_reading import FactsReader
 from funding_pipeline.trading.session import TradingSession
 
+_MODES_EACH = 5
+
 
 @dataclass
 class SlowView:
-    """The newest facts and clock skews (seconds of the venues' time, venue less ours)."""
+    """The newest facts, modes, and clock skews (seconds of the venues' time, venue less ours).
+
+    `modes`: of what is held; a few instruments per venue each time, those read longest ago first.
+    """
 
     session: TradingSession
     market: MarketFacts = field(default_factory=MarketFacts)
     skews_seconds: dict[str, float] = field(default_factory=dict)
+    modes: dict[LegKey, InstrumentModes] = field(default_factory=dict)
     _begun_at: datetime | None = None
     _task: "asyncio.Task[None] | None" = None
     _facts: FactsReader | None = None
@@ -61,9 +69,22 @@ class SlowView:
     async def _read(self, keys: frozenset[LegKey]) -> None:
         self._facts = self._facts or FactsReader(self.session)
         skews = [self._skew(venue) for venue in sorted(self.session.public)]
-        reading = asyncio.gather(*skews)
+        reading = asyncio.gather(
+            *skews, *(self._modes(venue, keys) for venue in sorted(self.session.gateways))
+        )
         self.market = await self._facts.read(keys, model_trained_at=None)
         await reading
+
+    async def _modes(self, venue: str, keys: frozenset[LegKey]) -> None:
+        """What cannot be read is not known, and read again first."""
+        for gone in [key for key in self.modes if key[0] == venue and key not in keys]:
+            del self.modes[gone]
+        order = {key: place for place, key in enumerate(self.modes)}
+        held = sorted((key for key in keys if key[0] == venue), key=lambda key: (order.get(key, -1), key))
+        for key in held[:_MODES_EACH]:
+            self.modes.pop(key, None)
+            with suppress(FundingPipelineError):
+                self.modes[key] = await self.session.gateways[venue].modes(key[1])
 
     async def _skew(self, venue: str) -> None:
         """A venue that does not tell its time has no skew here; half of the request's time is allowed for."""

@@ -4,6 +4,7 @@ What lives here: these checks. What does not: whether what is held is within lim
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from statistics import median
 
 from funding_pipeline.guard.config import GuardConfig
@@ -155,6 +156,43 @@ def unlisted(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
             looks=config.confirming_looks,
             numbers={"held": float(held.quantity)},
         )
+
+
+def modes(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:
+    """Instruments that are held in other modes than they were opened in: somebody changed them."""
+    for position in seen.book().positions:
+        key = (position.venue, position.symbol)
+        facts = seen.market.instruments.get(key)
+        most = facts.tiers[0].max_leverage if facts is not None and facts.tiers else None
+        stated = seen.modes.get(key)
+        found = [
+            *_other_margin({position.margin_mode, stated.margin_mode if stated else None}),
+            *_other_leverage(position.leverage or (stated.leverage if stated else None), seen.leverage, most),
+            *(["hedge mode"] if stated is not None and stated.is_one_way is False else []),
+        ]
+        if found:
+            yield Symptom(
+                key=f"modes {position.venue} {position.symbol}",
+                severity="warning",
+                title=f"{position.venue} {position.symbol} is held in other modes than are set here: "
+                f"{', '.join(found)}",
+                advice=f"somebody changed them at {position.venue}, or `execution.leverage` was changed: "
+                "the next rebalance sets them again before it opens more, where the venue allows it; else "
+                "close the position first",
+                looks=config.confirming_looks,
+            )
+
+
+def _other_margin(stated: set[str | None]) -> list[str]:
+    return ["isolated margin"] if "isolated" in stated else []
+
+
+def _other_leverage(stated: Decimal | None, wanted: int | None, most: Decimal | None) -> list[str]:
+    """`most`: what the venue allows; where it is not known, only a higher leverage is sure to be another."""
+    if stated is None or wanted is None or stated == wanted:
+        return []
+    is_other = stated > wanted or (most is not None and stated != min(most, Decimal(wanted)))
+    return [f"leverage {stated.normalize():f}, not {wanted}"] if is_other else []
 
 
 def journal(seen: Seen, config: GuardConfig) -> Iterator[Symptom]:

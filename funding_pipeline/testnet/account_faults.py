@@ -114,10 +114,16 @@ def _change_settings(rule: AccountRule, seat: Seat) -> None:
     mode: PositionMode | None = None
     if rule.hedge_mode is not None:
         mode = "hedge" if rule.hedge_mode else "one_way"
+    desk, account, symbol = seat.exchange.desk, account_of(seat, rule.account), rule.symbol or ""
+    if rule.margin_mode is not None and seat.venue == "bybit":  # where the mode is the whole account's
+        for one in seat.exchange.instruments():
+            by_hand.change_settings(
+                desk, account, one.symbol, seat.exchange.now(), margin_mode=rule.margin_mode
+            )
     by_hand.change_settings(
-        seat.exchange.desk,
-        account_of(seat, rule.account),
-        rule.symbol or "",
+        desk,
+        account,
+        symbol,
         seat.exchange.now(),
         leverage=rule.leverage,
         margin_mode=rule.margin_mode,

@@ -26,6 +26,7 @@ from funding_pipeline.execution.reconcile_view import (
 from funding_pipeline.execution.slicing import ZERO, Quote, passive_price, side_of, worst_price
 from funding_pipeline.trading.accounts_view import AccountsView
 from funding_pipeline.trading.market_view import MarketView
+from funding_pipeline.trading.mode_check import ModeCheck
 from funding_pipeline.trading.orders import Clock, Key, OrderDesk, Sent, Sleep, Ticket
 from funding_pipeline.trading.report import StageClock
 from funding_pipeline.trading.unhedged import UnhedgedTime
@@ -42,6 +43,7 @@ class Tools:
     desk: OrderDesk
     accounts: AccountsView
     market: MarketView
+    modes: ModeCheck
     config: ExecutionConfig
     clock: Clock
     sleep: Sleep
@@ -86,6 +88,9 @@ class BaseRun:
             blocked = blocked or f"{target.venue} settles funding"
         quote: Quote | None = None
         idle = held is None or (held == leg.allowed if mode in ("full", "hedge") else held == 0)
+        if not blocked and not idle and self._opens(leg, mode):
+            with tools.stages.stage("read"):
+                blocked = await tools.modes.refusal(key)
         if not blocked and not idle:
             try:
                 with tools.stages.stage("read"):
@@ -100,15 +105,28 @@ class BaseRun:
         key = (leg.target.venue, leg.target.symbol)
         if self._tools.market.is_unlisted(leg.target):
             return self._tools.market.refused(leg.target)
-        held = self._tools.accounts.held(key) or ZERO
-        reduces = mode in ("reduce", "flatten") or (leg.allowed - held) * held < 0
-        return self._blocked.get((key, reduces), "") or ("" if reduces else self._beside_foreign(key))
+        blocked = self._blocked.get((key, self._reduces(leg, mode)), "")
+        if blocked or not self._opens(leg, mode):
+            return blocked
+        return self._beside_foreign(key) or self._tools.modes.known(key)
+
+    def _reduces(self, leg: LegVerdict, mode: Mode) -> bool:
+        held = self._tools.accounts.held(_key(leg)) or ZERO
+        return mode in ("reduce", "flatten") or (leg.allowed - held) * held < 0
+
+    def _opens(self, leg: LegVerdict, mode: Mode) -> bool:
+        """Whether the leg would grow for its own sake: what is unhedged is hedged in any mode."""
+        net = sum((self._missing(one) * one.target.multiplier for one in self.legs), ZERO)
+        return not self._reduces(leg, mode) and self._missing(leg) * net <= 0
+
+    def _missing(self, leg: LegVerdict) -> Decimal:
+        """To what is allowed, signed."""
+        return leg.allowed - (self._tools.accounts.held(_key(leg)) or ZERO)
 
     def _beside_foreign(self, key: Key) -> str:
         """Why nothing is opened beside an order of somebody else: its fill would make the position one that
-        nothing explains. What is unhedged is hedged all the same."""
-        is_allowed = self._tools.config.open_beside_foreign_orders or self.unhedged.usd > 0
-        return "" if is_allowed else self._tools.foreign.get(key, "")
+        nothing explains."""
+        return "" if self._tools.config.open_beside_foreign_orders else self._tools.foreign.get(key, "")
 
     def is_hopeless(self, wait: Wait, mode: Mode) -> bool:
         """Whether what is waited for will not come: each of its legs is blocked for this run."""

@@ -21,6 +21,7 @@ from funding_pipeline.trading.base_run import Tools
 from funding_pipeline.trading.carrying_out import CarryingOut
 from funding_pipeline.trading.flattening import closing_verdict
 from funding_pipeline.trading.market_view import MarketView
+from funding_pipeline.trading.mode_check import ModeCheck
 from funding_pipeline.trading.orders import Clock, OrderDesk, Sleep
 from funding_pipeline.trading.report import ExecutionReport, LegReport, StageClock
 from funding_pipeline.trading.statements import record_statements
@@ -102,6 +103,7 @@ class Executor:
                 self._gateways, [(leg.target.venue, leg.target.symbol) for leg in verdict.legs]
             ),
             market=self._market,
+            modes=ModeCheck(self._gateways, leverage=self._config.leverage),
             config=self._config,
             clock=self._clock,
             sleep=self._sleep,

@@ -17,6 +17,7 @@ Facts of the live venue that this module relies on:
 - Leverage brackets, and the rates of commission, are told to a key's owner only.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -24,7 +25,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
-from funding_pipeline.core.trading import Balance, Underlying
+from funding_pipeline.core.trading import Balance, InstrumentModes, MarginMode, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
     FundingBounds,
@@ -78,6 +79,8 @@ _REASONS: Mapping[int, str] = {
     -4028: "leverage",
 }
 
+_MARGIN_MODES: Mapping[str, MarginMode] = {"CROSSED": "cross", "ISOLATED": "isolated"}
+
 
 class BinanceVenue(VenueDialect):
     """Linear perpetuals of Binance; one way, one collateral per instrument."""
@@ -105,6 +108,8 @@ class BinanceVenue(VenueDialect):
         # of the account
         "account": Rows("assets", "asset", may_miss=False, numbers=("walletBalance", "marginBalance")),
         "positionRisk": Rows("", "symbol", numbers=("positionAmt",)),
+        "symbolConfig": Rows("", about="symbol", may_miss=False, numbers=("leverage",)),
+        "positionSide/dual": Rows(None, needs=("dualSidePosition",)),
         "openOrders": Rows("", "symbol", numbers=("origQty", "executedQty")),
         "openAlgoOrders": Rows("", "symbol", numbers=("quantity",)),
         "order": Rows(None, needs=("orderId", "status"), numbers=("origQty", "executedQty")),
@@ -236,6 +241,20 @@ class BinanceVenue(VenueDialect):
     def position_amount(self, position: Json) -> Decimal | None:
         """`positionAmt`, signed. ccxt takes the side from the notional, which is 0 beside a mark of 0."""
         return decimal_of(info_of(position).get("positionAmt"))
+
+    async def modes(self, client: Any, symbol: str) -> InstrumentModes:
+        """Leverage and margin mode of the symbol; the position mode is the whole account's."""
+        stated, account = await asyncio.gather(
+            client.fetch_margin_mode(symbol, {"subType": "linear"}), client.fetch_position_mode()
+        )
+        info = stated["info"]
+        return InstrumentModes(
+            self.name,
+            symbol,
+            decimal_of(info.get("leverage")),
+            _MARGIN_MODES.get(str(info.get("marginType"))),
+            not account["hedged"],
+        )
 
     async def cancel_by_client_id(self, client: Any, symbol: str, client_id: str) -> None:
         """In one request. Raises ccxt.OrderNotFound (-2011) where the order is unknown or done."""

@@ -24,7 +24,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from funding_pipeline.core.errors import CredentialsError, VenueAnswerError
-from funding_pipeline.core.trading import Balance, Underlying
+from funding_pipeline.core.trading import Balance, InstrumentModes, MarginMode, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import FundingBounds, Json, KeyPermissions, VenueDialect
 from funding_pipeline.venues.spelling import decimal_of, hours_of, info_of, moment_of, positive_of
@@ -58,6 +58,7 @@ _RAW_PARAMS: Mapping[str, Mapping[str, Any]] = {
     "fetch_my_trades": {"limit": 100},
     "fetch_open_orders": {"limit": 50},
 }
+_MARGIN_MODES: Mapping[str, MarginMode] = {"REGULAR_MARGIN": "cross", "ISOLATED_MARGIN": "isolated"}
 _PAGED = frozenset({"v5/order/realtime", "v5/position/list"})
 _FILLS = ("Trade", "AdlTrade", "BustTrade", "Delivery")
 
@@ -294,6 +295,23 @@ class BybitVenue(VenueDialect):
         if size is None or size == 0:
             return size
         return None if sign is None else sign * abs(size)
+
+    async def modes(self, client: Any, symbol: str) -> InstrumentModes:
+        """Of the instrument's position rows, two of them in hedge mode; the margin mode is the account's."""
+        asked = {"category": "linear", "symbol": client.market(symbol)["id"]}
+        account, answer = await asyncio.gather(
+            client.privateGetV5AccountInfo(), client.privateGetV5PositionList(asked)
+        )
+        rows = answer["result"]["list"]
+        leverages = {decimal_of(row.get("leverage")) for row in rows}
+        mode = account["result"]["marginMode"]
+        return InstrumentModes(
+            self.name,
+            symbol,
+            leverages.pop() if len(leverages) == 1 else None,
+            _MARGIN_MODES.get(mode),
+            all(str(row.get("positionIdx")) == "0" for row in rows) if rows else None,
+        )
 
     async def cancel_by_client_id(self, client: Any, symbol: str, client_id: str) -> None:
         """In one request; raises ccxt.OrderNotFound where the order is done or unknown (110001)."""

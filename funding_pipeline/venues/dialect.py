@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-from funding_pipeline.core.trading import Balance, MarginMode, OrderRequest, Underlying
+from funding_pipeline.core.trading import Balance, InstrumentModes, MarginMode, OrderRequest, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.spelling import decimal_of, from_ms, info_of, moment_of, number_of, positive_of
 
@@ -297,6 +297,10 @@ class VenueDialect:
     def payment_amount(self, row: Json) -> Decimal:
         """ccxt's fetch_funding_history item as cash: positive received. Bybit's sign is the other way."""
         return Decimal(str(row["amount"]))
+
+    async def modes(self, client: Any, symbol: str) -> InstrumentModes:
+        """Leverage, margin mode and position mode that hold for an instrument, also without a position."""
+        raise NotImplementedError(self.name)
 
     async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
         """Set it for both directions; where it is set already, ccxt may raise: see `is_already_set`."""

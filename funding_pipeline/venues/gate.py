@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from funding_pipeline.core.errors import VenueAnswerError
-from funding_pipeline.core.trading import Balance, MarginMode, Underlying
+from funding_pipeline.core.trading import Balance, InstrumentModes, MarginMode, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
     FundingBounds,
@@ -95,6 +95,9 @@ class GateVenue(VenueDialect):
         "{settle}/order_book": Rows("bids", are_rows=False),
         # of the account
         "{settle}/positions": Rows("", "contract", numbers=("size",)),
+        "{settle}/positions/{contract}": Rows(
+            None, needs=("leverage", "cross_leverage_limit"), numbers=("leverage", "cross_leverage_limit")
+        ),
         "{settle}/orders": Rows("", "contract", numbers=("size", "left")),
         "{settle}/price_orders": Rows("", "initial.contract", numbers=("initial.size",)),
         "{settle}/orders?finished": Rows("", may_miss=False, numbers=("size", "left")),
@@ -303,6 +306,15 @@ class GateVenue(VenueDialect):
         return max(matching, key=lambda order: int(order["timestamp"] or 0))
 
     # --- account
+    async def modes(self, client: Any, symbol: str) -> InstrumentModes:
+        """In hedge mode the venue has no single position to ask for."""
+        is_dual = await _is_dual(client)
+        if is_dual is not False:
+            return InstrumentModes(self.name, symbol, None, None, None if is_dual is None else False)
+        position = (await client.fetch_position(symbol))["info"]
+        mode: MarginMode = "cross" if _is_cross(position) else "isolated"
+        return InstrumentModes(self.name, symbol, Decimal(_leverage(position)), mode, is_one_way=True)
+
     async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
         """In the mode that holds: at Gate a leverage by itself means isolated margin."""
         position = (await client.fetch_position(symbol))["info"]
@@ -337,8 +349,7 @@ class GateVenue(VenueDialect):
 
     async def prepare_account(self, client: Any, symbols: Sequence[str]) -> None:
         """One-way positions. Asked first: setting the mode that holds is an error (NO_CHANGE) at Gate."""
-        account = await client.privateFuturesGetSettleAccounts({"settle": SETTLE})
-        if account.get("in_dual_mode") or account.get("position_mode") in ("dual", "dual_plus"):
+        if await _is_dual(client):
             await client.set_position_mode(False)
 
     def raw_params(self, call: str) -> Mapping[str, Any]:
@@ -354,6 +365,15 @@ def _margin_mode(balance: Json) -> int:
     if stated is None:
         raise VenueAnswerError("gate: the kind of account cannot be read")
     return int(stated)
+
+
+async def _is_dual(client: Any) -> bool | None:
+    """Whether the account is in hedge mode; None: not stated."""
+    account = await client.privateFuturesGetSettleAccounts({"settle": SETTLE})
+    stated, mode = account.get("in_dual_mode"), account.get("position_mode")
+    if stated is None and mode is None:
+        return None
+    return stated is True or mode in ("dual", "dual_plus")
 
 
 def _is_cross(position: Json) -> bool:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from funding_pipeline.core.errors import VenueAnswerError
-from funding_pipeline.core.trading import Balance, MarginMode, OrderRequest, Underlying
+from funding_pipeline.core.trading import Balance, InstrumentModes, MarginMode, OrderRequest, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
     CandleKind,
@@ -99,6 +99,7 @@ class HyperliquidVenue(VenueDialect):
         "info frontendOpenOrders": Rows("", "coin", numbers=("origSz", "sz")),
         "info userFillsByTime": Rows("", "coin", may_miss=False, numbers=("sz", "px", "time")),
         "info userFunding": Rows("", "delta.coin", may_miss=False, numbers=("delta.usdc", "time")),
+        "info activeAssetData": Rows(None, needs=("leverage.type", "leverage.value")),
         "info orderStatus": Rows(None, needs=("status",)),
     }
     statement_page = 1_000_000  # the client walks the venue's own pages, which hold all coins together
@@ -207,6 +208,12 @@ class HyperliquidVenue(VenueDialect):
         """`szi`, signed."""
         entry = info_of(position).get("position")
         return decimal_of(entry.get("szi")) if isinstance(entry, dict) else None
+
+    async def modes(self, client: Any, symbol: str) -> InstrumentModes:
+        """One-way always."""
+        now = await client.leverage_now(symbol)
+        mode = now["type"] if now["type"] in ("cross", "isolated") else None
+        return InstrumentModes(self.name, symbol, decimal_of(now["value"]), mode, is_one_way=True)
 
     async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
         """The venue sets leverage and mode at once: the mode stays as it is."""

@@ -9,6 +9,7 @@ Limits of the live venue: settled rates only of the last three months, payments 
 cancelled without a fill is forgotten after two hours.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,7 +18,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from funding_pipeline.core.errors import CredentialsError, VenueAnswerError
-from funding_pipeline.core.trading import Balance, Underlying
+from funding_pipeline.core.trading import Balance, InstrumentModes, Underlying
 from funding_pipeline.venues.answers import Rows
 from funding_pipeline.venues.dialect import (
     CandleKind,
@@ -182,6 +183,7 @@ class OkxVenue(VenueDialect):
         "account/positions": Rows("data", "instId", numbers=("pos",)),
         "account/balance": Rows("data.0.details", "ccy", may_miss=False, numbers=("cashBal", "eq")),
         "account/config": Rows("data", may_miss=False, needs=("data.0.acctLv",)),
+        "account/leverage-info": Rows("data", "instId", may_miss=False, numbers=("lever",)),
         "trade/order": Rows("data", may_miss=False, needs=("data.0.ordId",), numbers=("sz", "accFillSz")),
         "trade/orders-pending": Rows("data", "instId", numbers=("sz", "accFillSz")),
         "trade/orders-algo-pending": Rows("data", "instId"),
@@ -314,6 +316,22 @@ class OkxVenue(VenueDialect):
         info = info_of(position)
         size, side = decimal_of(info.get("pos")), info.get("posSide")
         return -abs(size) if size is not None and side == "short" else size
+
+    async def modes(self, client: Any, symbol: str) -> InstrumentModes:
+        """The venue keeps a leverage per margin mode; the mode is what orders will name."""
+        mode = client.options.get("marginModes", {}).get(symbol, "cross")
+        stated, configuration = await asyncio.gather(
+            client.fetch_leverage(symbol, {"marginMode": mode}), _configuration(client)
+        )
+        leverages = {decimal_of(stated.get(side)) for side in ("longLeverage", "shortLeverage")} - {None}
+        ways = {"net_mode": True, "long_short_mode": False}
+        return InstrumentModes(
+            self.name,
+            symbol,
+            leverages.pop() if len(leverages) == 1 else None,
+            mode,
+            ways.get(str(configuration.get("posMode"))),
+        )
 
     async def set_leverage(self, client: Any, symbol: str, leverage: int) -> None:
         """For the margin mode that orders will use; each mode has its own."""

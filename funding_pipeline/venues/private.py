@@ -24,6 +24,7 @@ from funding_pipeline.core.trading import (
     Balance,
     Fill,
     FundingPayment,
+    InstrumentModes,
     MarginMode,
     OrderRequest,
     OrderState,
@@ -163,6 +164,15 @@ class PrivateGateway(VenueReader):
             if native in (market["id"], info_of(market).get("name")) and self.dialect.serves(market):
                 return str(symbol)
         return values.perpetual_symbol(native)
+
+    async def modes(self, symbol: str) -> InstrumentModes:
+        """Leverage, margin mode and position mode that hold for an instrument."""
+        await self._market(symbol)
+        found = await self._calls.read_by(
+            self.dialect.modes, self._client, symbol, name="modes", about=symbol
+        )
+        assert isinstance(found, InstrumentModes)
+        return found
 
     async def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set it; success also where it is set already. OrderRejectedError(leverage) above the maximum."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from funding_pipeline.core.errors import VenueError
+from funding_pipeline.core.trading import InstrumentModes
 from funding_pipeline.testnet.account_faults import KINDS_OF_ACCOUNT
 from funding_pipeline.testnet.answer_shapes import ORDER_ENTRY, UNHEARD_OF
 from funding_pipeline.trading.venue_book import read_venue_book
@@ -219,6 +220,40 @@ def test_leverage_is_changed_by_hand(venue: VenueRig) -> None:
     )
     position = venue.exchange.position(venue.account(keys), venue.symbol)
     assert (position.leverage, position.margin_mode) == (3, "isolated")
+
+
+def test_modes_of_an_instrument_are_read_and_set(venue: VenueRig) -> None:
+    keys = venue.new_keys()
+    usual = InstrumentModes(venue.name, venue.symbol, Decimal(10), "cross", is_one_way=True)
+
+    async def read(gateway: PrivateGateway) -> InstrumentModes:
+        return await gateway.modes(venue.symbol)
+
+    assert asked(venue, keys, read) == usual
+    venue.fault(
+        "leverage_change", symbol=venue.symbol, leverage=3, margin_mode="isolated", account=keys.account_id
+    )
+    found = asked(venue, keys, read)
+    if venue.name == "okx":  # the mode is a field of each order there, with a leverage of its own
+        assert (found.margin_mode, found.is_one_way) == ("cross", True)
+    else:
+        assert (found.leverage, found.margin_mode, found.is_one_way) == (3, "isolated", True)
+
+    async def put_right(gateway: PrivateGateway) -> InstrumentModes:
+        await gateway.set_margin_mode(venue.symbol, "cross")
+        await gateway.set_leverage(venue.symbol, 10)
+        return await gateway.modes(venue.symbol)
+
+    assert asked(venue, keys, put_right) == usual
+
+
+def test_hedge_mode_is_read(venue: VenueRig) -> None:
+    if venue.name == "hyperliquid":
+        pytest.skip("has no hedge mode")
+    keys = venue.new_keys()
+    venue.fault("leverage_change", symbol=venue.symbol, hedge_mode=True, account=keys.account_id)
+    found = asked(venue, keys, lambda gateway: gateway.modes(venue.symbol))
+    assert found.is_one_way is False
 
 
 def test_hedge_mode_is_set_by_hand_and_taken_back_by_the_client(venue: VenueRig) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from funding_pipeline.core.governance import StateRecord
 from funding_pipeline.core.risk_limits import RiskLimits
-from funding_pipeline.core.trading import OrderState
+from funding_pipeline.core.trading import InstrumentModes, OrderState
 from funding_pipeline.guard.assessment import Assessment, Lasting, assess
 from funding_pipeline.guard.config import GuardConfig
 from funding_pipeline.guard.findings import Finding
@@ -309,6 +309,40 @@ def test_a_leg_that_is_listed_no_more_still_hedges_and_is_reported() -> None:
     judged = after(replace(whole, books=books), 2)
     assert keys(judged) == [f"unlisted a {symbol('BTC')}"]
     assert (judged.findings[0].severity, judged.findings[0].action) == ("warning", "none")
+
+
+@pytest.mark.parametrize(
+    ("position", "stated", "said"),
+    [
+        ({"margin_mode": "isolated"}, None, "isolated margin"),
+        ({"leverage": Decimal(20)}, None, "leverage 20, not 10"),
+        ({"leverage": Decimal(3)}, None, "leverage 3, not 10"),
+        ({}, (Decimal(10), "cross", True), ""),
+        ({}, (Decimal(50), "cross", True), "leverage 50, not 10"),
+        ({}, (None, None, False), "hedge mode"),
+    ],
+)
+def test_modes_changed_by_hand_are_reported(
+    position: dict[str, Any], stated: tuple[Any, Any, Any] | None, said: str
+) -> None:
+    whole = seen(leverage=10)
+    legs = [replace(held, **position) for held in whole.books["a"].positions]
+    books = {**whole.books, "a": replace(whole.books["a"], positions=tuple(legs))}
+    key = ("a", symbol("BTC"))
+    modes = {} if stated is None else {key: InstrumentModes(*key, *stated)}
+    judged = after(replace(whole, books=books, modes=modes), 2)
+    assert keys(judged) == ([f"modes a {symbol('BTC')}"] if said else [])
+    if said:
+        found = judged.findings[0]
+        assert (found.severity, found.action) == ("warning", "none")
+        assert found.title.endswith(f": {said}")
+
+
+def test_a_lower_leverage_is_the_venues_own_where_its_tiers_are_not_known() -> None:
+    whole = seen(leverage=10, market=market(facts("a", "BTC", tiers=())))
+    legs = [replace(held, leverage=Decimal(3)) for held in whole.books["a"].positions]
+    books = {**whole.books, "a": replace(whole.books["a"], positions=tuple(legs))}
+    assert f"modes a {symbol('BTC')}" not in keys(after(replace(whole, books=books), 2))
 
 
 def test_the_journal_gone_is_told_and_gets_critical() -> None:

@@ -219,6 +219,24 @@ def test_an_order_of_another_program_is_reported_and_left_alone(new_rig: NewRig)
     assert [order.status for order in rig.orders("okx")][-1] == "open"
 
 
+def test_leverage_and_modes_changed_by_hand_are_reported(new_rig: NewRig) -> None:
+    rig = with_pair(new_rig)
+
+    async def case(there: Watched) -> tuple[GuardReport, GuardReport]:
+        before = await there.looks(3)
+        for venue in rig.venues:
+            change = {"leverage": 20 if venue == "okx" else 3, "account": rig.account_id(venue)}
+            rig.fault("leverage_change", venue, symbol=symbol(venue, "BTC"), **change)
+        return before, await there.looks(3, after=61)
+
+    before, report = run(rig, case)
+    assert before.findings == ()
+    assert [finding.key for finding in report.findings] == [
+        f"modes {venue} {symbol(venue, 'BTC')}" for venue in sorted(rig.venues)
+    ]
+    assert [finding.action for finding in report.findings] == ["none", "none"]
+
+
 def test_a_deleveraged_leg_is_named_and_its_pair_reduced(new_rig: NewRig) -> None:
     rig = with_pair(new_rig)
 
