@@ -120,6 +120,12 @@ def _by_hand(chance: random.Random, kind: str, venue: str, symbol: str) -> Drawn
     return DrawnFault(rule if side is None else {**rule, "side": side}, at_s, until_s)
 
 
+def _late(chance: random.Random, kind: str, venue: str, symbol: str) -> DrawnFault:
+    """From the beginning, so that the settlement of the episode is among what is listed late."""
+    until_s = round(chance.uniform(20, 120), 2)
+    return DrawnFault({"kind": kind, "venue": venue, "symbol": symbol}, 0.0, until_s)
+
+
 def _while(chance: random.Random) -> tuple[float, float]:
     at_s = round(min(0.3 + chance.expovariate(1 / 5), 40), 2)
     return at_s, round(at_s + chance.uniform(5, 60), 2)
@@ -133,5 +139,6 @@ _SHAPES: Mapping[str, Callable[[random.Random, str, str, str], DrawnFault]] = {
     "delisted_position": _unlisted,
     "foreign_order": _foreign,
     "leverage_change": _settings,
+    "late_funding_row": _late,
     "hand_position": _by_hand,
 }

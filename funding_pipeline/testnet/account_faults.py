@@ -17,6 +17,7 @@ from funding_pipeline.testnet.testnet import Seat
 ACCOUNT_KINDS = (
     "refused_after_fill",
     "delisted_position",
+    "late_funding_row",
     "foreign_order",
     "leverage_change",
     "hand_position",
@@ -51,6 +52,8 @@ def begin(rule: AccountRule, seat: Seat) -> int | None:
         interventions.refuse_after_fill(desk, symbol, rule.fraction)
     elif rule.kind == "delisted_position":
         interventions.unlist(desk, symbol, now)
+    elif rule.kind == "late_funding_row":
+        interventions.list_funding_late(desk, symbol, now)
     elif rule.kind == "foreign_order":
         return _foreign_order(rule, seat)
     elif rule.kind == "hand_position":
@@ -72,6 +75,8 @@ def end(rule: AccountRule, seat: Seat, order_id: int | None) -> None:
         desk.state.refused_after_fill.pop(symbol, None)
     elif rule.kind == "delisted_position":
         desk.state.unlisted.discard(symbol)
+    elif rule.kind == "late_funding_row":
+        interventions.list_funding(desk, symbol)
     elif rule.kind == "foreign_order" and order_id is not None:
         by_hand.withdraw(desk, account_of(seat, rule.account), order_id, seat.exchange.now())
     elif rule.kind == "leverage_change" and rule.hedge_mode:

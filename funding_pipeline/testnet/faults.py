@@ -56,8 +56,8 @@ class Rule(BaseModel):
     Parameters by kind. latency: `latency_ms`; status: `status`, `retry_after` (s), `body`; garbage: `body`;
     stale_prices: `seconds`; clock_skew: `skew_ms`; interval_change: `symbol`, `hours`, `rate`; delist, halt:
     `symbol`; partial_then_halt, refused_after_fill: `symbol`, `fraction`; adl: `account`, `symbol`,
-    `quantity`, `price`; delisted_position: `symbol`. Of an `account` (None: the venue's first):
-    foreign_order: `symbol`, `side`, `conditional`, `has_id`; leverage_change: `symbol`, `leverage`,
+    `quantity`, `price`; delisted_position, late_funding_row: `symbol`. Of an `account` (None: the venue's
+    first): foreign_order: `symbol`, `side`, `conditional`, `has_id`; leverage_change: `symbol`, `leverage`,
     `margin_mode`, `hedge_mode`; hand_position: `symbol`, `side` (None: closes), `quantity`; unified_account.
     """
 

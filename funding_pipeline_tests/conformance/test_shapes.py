@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from funding_pipeline.core.errors import VenueError
-from funding_pipeline.core.trading import InstrumentModes
+from funding_pipeline.core.trading import FundingPayment, InstrumentModes
 from funding_pipeline.testnet.account_faults import KINDS_OF_ACCOUNT
 from funding_pipeline.testnet.answer_shapes import ORDER_ENTRY, UNHEARD_OF
 from funding_pipeline.trading.venue_book import read_venue_book
@@ -159,6 +159,24 @@ def test_an_unlisted_instrument_keeps_its_position(venue: VenueRig) -> None:
     venue.testnet.admin("DELETE", f"/admin/faults/{fault}")
     (row,) = asked(venue, keys, lambda gateway: gateway.read_positions()).held
     assert (row.symbol, row.is_listed) == (symbol, True)
+
+
+def test_funding_that_is_listed_late_has_its_own_time(venue: VenueRig) -> None:
+    keys, start = venue.new_keys(), venue.now
+    fault = venue.fault("late_funding_row", symbol=venue.symbol)
+
+    async def payments(gateway: PrivateGateway) -> tuple[FundingPayment, ...]:
+        return await gateway.funding_payments(venue.symbol, start)
+
+    asked(venue, keys, lambda gateway: gateway.create_order(venue.order(quantity=venue.lots(20))))
+    venue.advance(hours=17)
+    wallet = venue.account(keys).wallet
+    assert asked(venue, keys, payments) == ()
+    venue.testnet.admin("DELETE", f"/admin/faults/{fault}")
+    listed = asked(venue, keys, payments)
+    assert len(listed) == len(venue.account(keys).payments) >= 2
+    assert all(payment.settled_at <= venue.now for payment in listed)
+    assert venue.account(keys).wallet == wallet
 
 
 def test_a_gateway_that_stays_open_sees_a_delisting(venue: VenueRig, monkeypatch: pytest.MonkeyPatch) -> None:

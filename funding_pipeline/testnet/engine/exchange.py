@@ -256,12 +256,18 @@ class Exchange:
     def payments(
         self, account: Account, *, symbol: str | None = None, start: int = 0, end: int | None = None
     ) -> Sequence[EnginePayment]:
-        """Funding payments with `start <= time <= end`, oldest first."""
-        return _within(account.payments, symbol, start, end)
+        """Funding payments with `start <= time <= end` that are listed yet, oldest first."""
+        rows = _within(account.payments, symbol, start, end)
+        return [row for row in rows if not self._is_late(row.symbol, row.time)]
 
     def ledger(self, account: Account, *, start: int = 0, end: int | None = None) -> Sequence[LedgerEntry]:
-        """Changes of the wallet, oldest first."""
-        return _within(account.ledger, None, start, end)
+        """Changes of the wallet that are listed yet, oldest first."""
+        rows = _within(account.ledger, None, start, end)
+        return [row for row in rows if row.kind != "funding" or not self._is_late(row.symbol, row.time)]
+
+    def _is_late(self, symbol: str | None, time: int) -> bool:
+        since = self.desk.state.unlisted_funding.get(symbol or "")
+        return since is not None and time >= since
 
     # --- what a venue does to its traders (the fault API calls these)
     @property

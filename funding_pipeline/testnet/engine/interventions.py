@@ -52,6 +52,16 @@ def unlist(desk: Desk, symbol: str, time: int) -> None:
             cancel_order(desk, account, order, time, "delisted")
 
 
+def list_funding_late(desk: Desk, symbol: str, time: int) -> None:
+    """Statements leave the symbol's funding from `time` on out, until `list_funding`; the wallet has it."""
+    desk.state.unlisted_funding[desk.instrument(symbol).symbol] = time
+
+
+def list_funding(desk: Desk, symbol: str) -> None:
+    """List what `list_funding_late` held back."""
+    desk.state.unlisted_funding.pop(symbol, None)
+
+
 def delist(desk: Desk, symbol: str, time: int) -> list[EngineFill]:
     """Cancel its orders, settle its positions at the mark, free of fees, and list it no more."""
     desk.state.delisted.add(desk.instrument(symbol).symbol)

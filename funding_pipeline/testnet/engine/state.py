@@ -40,6 +40,7 @@ class State:
     is_halted: bool = False
     delisted: set[str] = field(default_factory=set)
     unlisted: set[str] = field(default_factory=set)
+    unlisted_funding: dict[str, int] = field(default_factory=dict)
     partial_then_halt: dict[str, Decimal] = field(default_factory=dict)
     refused_after_fill: dict[str, Decimal] = field(default_factory=dict)
     next_order: int = FIRST_ID
