@@ -24,6 +24,7 @@ from funding_pipeline.core.errors import (
     VenueUnavailableError,
 )
 from funding_pipeline.core.market import RAW_EVENT_TIME, RAW_TABLES
+from funding_pipeline.core.trading import InstrumentTerms
 from funding_pipeline.market.landed_files import Window
 from funding_pipeline.market.landing import Landing, Series
 from funding_pipeline.market.snapshots import take_snapshots
@@ -33,6 +34,7 @@ from funding_pipeline.venues.answers import STUMBLES
 from funding_pipeline.venues.archive import BodyArchive
 from funding_pipeline.venues.connection import Connection
 from funding_pipeline.venues.dialect import CandleKind, VenueDialect
+from funding_pipeline.venues.gaps import LONGEST_INTERVAL_MS
 from funding_pipeline.venues.listing import Listing
 from funding_pipeline.venues.public import Gap, PublicGateway
 
@@ -137,7 +139,7 @@ class _Venue:
     archive: BodyArchive | None
     progress: Progress
     _empty: list[_Task] = field(default_factory=list)
-    _listed: dict[str, datetime] = field(default_factory=dict)
+    _terms: dict[str, InstrumentTerms] = field(default_factory=dict)
     _unavailable: int = 0
 
     async def ingest(self) -> None:
@@ -169,7 +171,7 @@ class _Venue:
         self.report.refused.update(
             {f"{self.dialect.name} {symbol}": reason for symbol, reason in listing.refused.items()}
         )
-        self._listed = {t.symbol: t.listed_at for t in listing.terms if t.listed_at is not None}
+        self._terms = {terms.symbol: terms for terms in listing.terms}
         symbols = self._symbols(listing)
         if not symbols:
             coins = ", ".join(sorted(self.wanted.coins or ()))
@@ -298,20 +300,27 @@ class _Venue:
     def _judge_empty_windows(self, now: datetime) -> None:
         """A window without rows is covered where it ends before the listing that its venue states.
 
-        Any other is asked again next time: after history has begun it is a gap; before, nothing proves that
-        it has not.
+        Any other is asked again next time: it is a gap where a row was due in it. Before history has begun,
+        nothing proves that it has.
         """
         for task in sorted(self._empty, key=lambda empty: empty.window):
             series, (start, end) = task.series, task.window
-            listed_at = self._listed.get(series.symbol)
+            listed_at = self._terms[series.symbol].listed_at
             if listed_at is not None and end <= listed_at:
                 schema = dict(RAW_TABLES[series.table])
                 self.landing.write(series, pl.DataFrame(schema=schema), start=start, end=end, fetched_at=now)
-            elif self.landing.has_rows_before(series, start):
+            elif (last := self.landing.last_before(series, start)) and last + self._spacing(series) < end:
                 self.report.gaps.append(
                     f"{series.venue}: {series.symbol} {series.table}: the venue has no row at all between "
                     f"{start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M}; it is asked again next time"
                 )
+
+    def _spacing(self, series: Series) -> timedelta:
+        """Between two rows; where a venue does not state its interval, the longest that there is."""
+        if series.table != "funding_rates":
+            return timedelta(hours=series.hours)
+        stated = self._terms[series.symbol].interval_hours
+        return timedelta(milliseconds=LONGEST_INTERVAL_MS) if stated is None else timedelta(hours=stated)
 
 
 async def rows_of(gateway: PublicGateway, series: Series, start: datetime, end: datetime) -> pl.DataFrame:

@@ -83,17 +83,19 @@ class Landing:
             gaps.append((reached, end))
         return gaps
 
-    def has_rows_before(self, series: Series, moment: datetime) -> bool:
-        """Whether this series has a row of before `moment`."""
+    def last_before(self, series: Series, moment: datetime) -> datetime | None:
+        """Time of the series' newest row of before `moment`."""
         at = pl.col(RAW_EVENT_TIME[series.table])
         paths = landed_paths(self._folder(series))
-        for path in (p for p in paths if (window := window_of(p)) is not None and window[0] < moment):
+        begun = [p for p in paths if (window := window_of(p)) is not None and window[0] < moment]
+        found: list[datetime] = []
+        for path in begun:
             try:
-                if pl.scan_parquet(path).filter(at < moment).select(pl.len()).collect().item():
-                    return True
+                last = pl.scan_parquet(path).filter(at < moment).select(at.max()).collect().item()
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise self._broken([path], error) from error
-        return False
+            found += [last] if isinstance(last, datetime) else []
+        return max(found, default=None)
 
     def write(
         self, series: Series, rows: pl.DataFrame, *, start: datetime, end: datetime, fetched_at: datetime

@@ -140,7 +140,7 @@ def test_rows_before_are_rows_after(
         before = [landing.read("candles", venues=["okx"], start=s, end=e) for s, e in asked]
         gaps = [landing.missing(SERIES, start=s, end=e) for s, e in asked]
         marks = [landing.fingerprint(start=s, end=e) for s, e in asked]
-        had_rows = [landing.has_rows_before(SERIES, end) for _, end in asked]
+        newest = [landing.last_before(SERIES, end) for _, end in asked]
         parts = sorted(part for path in files(landing) for part in parts_of(path))
     landing.merge()
     assert len(files(landing)) <= 2
@@ -149,9 +149,7 @@ def test_rows_before_are_rows_after(
         assert landing.read("candles", venues=["okx"], start=s, end=e).sort(key).equals(rows.sort(key))
     assert [landing.missing(SERIES, start=s, end=e) for s, e in asked] == gaps
     assert [landing.fingerprint(start=s, end=e) for s, e in asked] == marks
-    assert all(
-        landing.has_rows_before(SERIES, end) for (_, end), had in zip(asked, had_rows, strict=True) if had
-    )
+    assert [landing.last_before(SERIES, end) for _, end in asked] == newest
     assert sorted(part for path in files(landing) for part in parts_of(path)) == parts
 
 

@@ -171,6 +171,18 @@ def test_history_that_is_suddenly_empty_is_a_gap_and_asked_for_again(
     assert later.gaps == []
 
 
+def test_minutes_without_a_settlement_are_no_gap(testnet: RunningTestnet, tmp_path: Path) -> None:
+    market_on(testnet, tmp_path).fetch()
+    for _ in range(3):
+        testnet.clock.advance(hours=1 / 6)
+        report = market_on(testnet, tmp_path).fetch()
+        assert (report.gaps, report.problems) == ([], [])
+    testnet.clock.advance(hours=8)
+    report = market_on(testnet, tmp_path).fetch()
+    assert report.gaps == []
+    assert report.rows > 0
+
+
 def test_a_young_settlement_without_a_rate_is_asked_for_again() -> None:
     moments = [NOW - timedelta(hours=hours) for hours in (24, 16, 8, 0)]
     rows = pl.DataFrame(
